@@ -1,0 +1,76 @@
+"""mlc: a tensor-program compiler for CPUs.
+
+    module = mlc.compile("model.onnx")
+    output = module(image)
+
+Importing this package imports nothing else: each public name is looked up on first use, so that
+loading a saved model never pays for the compiler.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlc.api import compile as compile
+    from mlc.errors import ArtifactError as ArtifactError
+    from mlc.errors import CacheError as CacheError
+    from mlc.errors import CompileError as CompileError
+    from mlc.errors import DtypeError as DtypeError
+    from mlc.errors import InputError as InputError
+    from mlc.errors import MlcError as MlcError
+    from mlc.errors import ModelError as ModelError
+    from mlc.errors import ParseError as ParseError
+    from mlc.errors import ScheduleError as ScheduleError
+    from mlc.errors import ShapeError as ShapeError
+    from mlc.errors import TargetError as TargetError
+    from mlc.errors import UnsupportedError as UnsupportedError
+    from mlc.errors import VerifyError as VerifyError
+    from mlc.ir.graph import Graph as Graph
+    from mlc.runtime.artifact import load as load
+    from mlc.runtime.module import Module as Module
+    from mlc.target import Target as Target
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "compile": "mlc.api",
+    "load": "mlc.runtime.artifact",
+    "Module": "mlc.runtime.module",
+    "Target": "mlc.target",
+    "Graph": "mlc.ir.graph",
+    **dict.fromkeys(
+        (
+            "ArtifactError",
+            "CacheError",
+            "CompileError",
+            "DtypeError",
+            "InputError",
+            "MlcError",
+            "ModelError",
+            "ParseError",
+            "ScheduleError",
+            "ShapeError",
+            "TargetError",
+            "UnsupportedError",
+            "VerifyError",
+        ),
+        "mlc.errors",
+    ),
+}
+
+__all__ = ["__version__", *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'mlc' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
