@@ -1,0 +1,96 @@
+"""Element types: the names both IRs print, and what NumPy calls them.
+
+Every value, buffer and expression carries one of the `DType` constants below; there are no others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+
+from mlc.errors import DtypeError
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type: `name` as printed, `kind` ("float", "int", "uint", "bool"), width in bits."""
+
+    name: str
+    kind: str
+    bits: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that one element takes in memory."""
+        return max(1, self.bits // 8)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether this is a floating-point type."""
+        return self.kind == "float"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether this is a signed or unsigned integer type (bool is not)."""
+        return self.kind in ("int", "uint")
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The NumPy dtype of the same values."""
+        return _TO_NUMPY[self.name]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return self.name.upper()
+
+
+F64 = DType("f64", "float", 64)
+F32 = DType("f32", "float", 32)
+F16 = DType("f16", "float", 16)
+BF16 = DType("bf16", "float", 16)
+I64 = DType("i64", "int", 64)
+I32 = DType("i32", "int", 32)
+I16 = DType("i16", "int", 16)
+I8 = DType("i8", "int", 8)
+U64 = DType("u64", "uint", 64)
+U32 = DType("u32", "uint", 32)
+U16 = DType("u16", "uint", 16)
+U8 = DType("u8", "uint", 8)
+BOOL = DType("bool", "bool", 8)
+
+INDEX = I64
+"""The type of loop variables and of every index expression."""
+
+DTYPES: dict[str, DType] = {
+    dtype.name: dtype
+    for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL)
+}
+
+_TO_NUMPY: dict[str, np.dtype] = {
+    "f64": np.dtype(np.float64),
+    "f32": np.dtype(np.float32),
+    "f16": np.dtype(np.float16),
+    "bf16": np.dtype(ml_dtypes.bfloat16),
+    "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32),
+    "i16": np.dtype(np.int16),
+    "i8": np.dtype(np.int8),
+    "u64": np.dtype(np.uint64),
+    "u32": np.dtype(np.uint32),
+    "u16": np.dtype(np.uint16),
+    "u8": np.dtype(np.uint8),
+    "bool": np.dtype(np.bool_),
+}
+_FROM_NUMPY = {value: DTYPES[name] for name, value in _TO_NUMPY.items()}
+
+
+def dtype_of(array_dtype: np.dtype) -> DType:
+    """Return the `DType` of a NumPy dtype; raises `DtypeError` where there is none."""
+    found = _FROM_NUMPY.get(np.dtype(array_dtype).newbyteorder("="))
+    if found is None:
+        raise DtypeError(f"no element type for NumPy dtype {array_dtype}")
+    return found
