@@ -1,0 +1,1 @@
+"""The search for better schedules, by measuring them."""

@@ -1,0 +1,1 @@
+"""The two intermediate representations: the graph of tensors and the loops inside a kernel."""
