@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlc.api import compile as compile
+    from mlc.api import compile as compile  # noqa: A004
     from mlc.errors import ArtifactError as ArtifactError
     from mlc.errors import CacheError as CacheError
     from mlc.errors import CompileError as CompileError
@@ -60,7 +60,7 @@ _HOME_OF = {
     ),
 }
 
-__all__ = ["__version__", *_HOME_OF]
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
@@ -73,4 +73,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*globals(), *_HOME_OF])

@@ -154,8 +154,7 @@ def _caret_excerpt(source: str, line: int, column: int) -> str:
         return ""
     width = len(str(line))
     shown = [
-        f"  {number:>{width}} | {lines[number - 1]}"
-        for number in range(max(1, line - 1), line + 1)
+        f"  {number:>{width}} | {lines[number - 1]}" for number in range(max(1, line - 1), line + 1)
     ]
     prefix = "".join(char if char == "\t" else " " for char in lines[line - 1][: column - 1])
     shown.append(f"  {'':>{width}} | {prefix}{'^'}")

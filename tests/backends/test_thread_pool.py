@@ -1,0 +1,335 @@
+"""The thread pool in LLVM IR, by JIT: every index once, whatever the load and the callers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cffi
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from mlc.backends.llvm.native.thread_pool import SPIN_NANOSECONDS, thread_pool_ir
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
+    reason="the pool has threads on 64-bit Linux only",
+)
+
+# Bodies: `add_one` adds one to each counter of its range; `add_one_slowly` first idles a while;
+# `add_sixteen` starts a job of 16 on the same pool for each index; `meet` waits until four are
+# there, at most 10 s. `rounds` runs many jobs without leaving native code.
+HARNESS = """
+define void @add_one(ptr %counters, i64 %begin, i64 %end) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ %begin, %entry ], [ %next, %loop ]
+  %address = getelementptr i32, ptr %counters, i64 %i
+  %old = load i32, ptr %address
+  %new = add i32 %old, 1
+  store i32 %new, ptr %address
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %end
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+
+define void @add_one_slowly(ptr %counters, i64 %begin, i64 %end) {
+entry:
+  br label %delay
+delay:
+  %turn = phi i32 [ 0, %entry ], [ %turn.next, %delay ]
+  fence seq_cst
+  %turn.next = add i32 %turn, 1
+  %wait = icmp ult i32 %turn.next, 2000
+  br i1 %wait, label %delay, label %work
+work:
+  call void @add_one(ptr %counters, i64 %begin, i64 %end)
+  ret void
+}
+
+define void @add_sixteen(ptr %pool_and_counters, i64 %begin, i64 %end) {
+entry:
+  %pool = load ptr, ptr %pool_and_counters
+  %second = getelementptr ptr, ptr %pool_and_counters, i64 1
+  %counters = load ptr, ptr %second
+  br label %loop
+loop:
+  %i = phi i64 [ %begin, %entry ], [ %next, %loop ]
+  %offset = mul i64 %i, 16
+  %part = getelementptr i32, ptr %counters, i64 %offset
+  call void @mlc_parallel_for(ptr %pool, ptr @add_one, ptr %part, i64 16)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %end
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+
+define void @meet(ptr %met, i64 %begin, i64 %end) {
+entry:
+  %arrival = atomicrmw add ptr %met, i32 1 seq_cst
+  %start = call i64 @mlc_clock_ns()
+  br label %wait
+wait:
+  %arrived = load atomic i32, ptr %met seq_cst, align 4
+  %all = icmp eq i32 %arrived, 4
+  br i1 %all, label %success, label %time
+time:
+  %now = call i64 @mlc_clock_ns()
+  %elapsed = sub i64 %now, %start
+  %over = icmp ugt i64 %elapsed, 10000000000
+  br i1 %over, label %done, label %wait
+success:
+  %second = getelementptr i32, ptr %met, i64 1
+  %count = atomicrmw add ptr %second, i32 1 seq_cst
+  br label %done
+done:
+  ret void
+}
+
+define void @parallel_for(ptr %pool, ptr %counters, i64 %count) {
+  call void @mlc_parallel_for(ptr %pool, ptr @add_one, ptr %counters, i64 %count)
+  ret void
+}
+
+define void @parallel_for_slow(ptr %pool, ptr %counters, i64 %count) {
+  call void @mlc_parallel_for(ptr %pool, ptr @add_one_slowly, ptr %counters, i64 %count)
+  ret void
+}
+
+define void @parallel_for_meeting(ptr %pool, ptr %met, i64 %count) {
+  call void @mlc_parallel_for(ptr %pool, ptr @meet, ptr %met, i64 %count)
+  ret void
+}
+
+define void @parallel_for_nested(ptr %pool, ptr %pool_and_counters, i64 %count) {
+  call void @mlc_parallel_for(ptr %pool, ptr @add_sixteen, ptr %pool_and_counters, i64 %count)
+  ret void
+}
+
+define void @rounds(ptr %pool, ptr %counters, i64 %count, i64 %rounds) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void @mlc_parallel_for(ptr %pool, ptr @add_one, ptr %counters, i64 %count)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %rounds
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
+
+PROTOTYPES = {
+    "mlc_pool_create": "void *(*)(int32_t)",
+    "mlc_pool_destroy": "void (*)(void *)",
+    "parallel_for": "void (*)(void *, void *, int64_t)",
+    "parallel_for_slow": "void (*)(void *, void *, int64_t)",
+    "parallel_for_meeting": "void (*)(void *, void *, int64_t)",
+    "parallel_for_nested": "void (*)(void *, void *, int64_t)",
+    "rounds": "void (*)(void *, void *, int64_t, int64_t)",
+}
+
+ffi = cffi.FFI()
+
+
+@dataclass
+class Native:
+    engine: llvm.ExecutionEngine
+    functions: dict[str, Callable[..., Any]]
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return self.functions[name]
+
+
+@pytest.fixture(scope="module")
+def native() -> Native:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    triple = llvm.get_process_triple()
+    module = llvm.parse_assembly(thread_pool_ir(triple) + HARNESS)
+    module.triple = triple
+    module.verify()
+    machine = llvm.Target.from_triple(triple).create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return Native(
+        engine,
+        {
+            name: ffi.cast(prototype, engine.get_function_address(name))
+            for name, prototype in PROTOTYPES.items()
+        },
+    )
+
+
+@pytest.fixture(params=[0, 1, 3])
+def pool(native: Native, request: pytest.FixtureRequest) -> Iterator[Any]:
+    created = native.mlc_pool_create(request.param)
+    assert (created == ffi.NULL) == (request.param == 0)
+    yield created
+    native.mlc_pool_destroy(created)
+
+
+def address(array: np.ndarray) -> Any:
+    return ffi.from_buffer(array)
+
+
+def thread_ids() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/task").iterdir()}
+
+
+def thread_count() -> int:
+    return len(thread_ids())
+
+
+def test_every_index_runs_once_for_every_count(native: Native, pool: Any) -> None:
+    counters = np.zeros(1001, np.int32)
+    for count in range(1001):
+        counters[:] = 0
+        native.parallel_for(pool, address(counters), count)
+        assert counters[:count].all()
+        assert counters.sum() == count
+
+
+def test_a_negative_count_runs_nothing(native: Native, pool: Any) -> None:
+    counters = np.zeros(8, np.int32)
+    native.parallel_for(pool, address(counters), -3)
+    assert not counters.any()
+
+
+def test_many_jobs_in_a_row(native: Native, pool: Any) -> None:
+    counters = np.zeros(40, np.int32)
+    native.rounds(pool, address(counters), 37, 20_000)
+    assert counters.tolist() == [20_000] * 37 + [0] * 3
+
+
+def test_sleeping_workers_wake(native: Native, pool: Any) -> None:
+    counters = np.zeros(16, np.int32)
+    for _ in range(100):
+        time.sleep(SPIN_NANOSECONDS * 3 / 1e9)
+        native.parallel_for_slow(pool, address(counters), 16)
+    assert counters.tolist() == [100] * 16
+
+
+def test_a_nested_job_runs_inline(native: Native, pool: Any) -> None:
+    counters = np.zeros(50 * 16, np.int32)
+    arguments = ffi.new("void *[2]", [pool, address(counters)])
+    native.parallel_for_nested(pool, arguments, 50)
+    assert (counters == 1).all()
+
+
+def test_concurrent_callers_share_one_pool(native: Native, pool: Any) -> None:
+    results = [np.zeros(101, np.int32) for _ in range(6)]
+
+    def call(counters: np.ndarray) -> None:
+        for count in range(101):
+            native.rounds(pool, address(counters), count, 50)
+
+    threads = [threading.Thread(target=call, args=(counters,)) for counters in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = [50 * (100 - index) for index in range(101)]
+    assert [counters.tolist() for counters in results] == [expected] * 6
+
+
+def test_indices_run_on_several_threads_at_once(native: Native) -> None:
+    """Four indices that each wait for the other three: they only meet with four threads."""
+    created = native.mlc_pool_create(3)
+    met = np.zeros(2, np.int32)
+    native.parallel_for_meeting(created, address(met), 4)
+    native.mlc_pool_destroy(created)
+    assert met.tolist() == [4, 4]
+
+
+def test_thousand_pools_leave_no_thread_behind(native: Native) -> None:
+    before = thread_count()
+    counters = np.zeros(8, np.int32)
+    for index in range(1000):
+        created = native.mlc_pool_create(2)
+        if index % 2:
+            native.parallel_for(created, address(counters), 8)
+        native.mlc_pool_destroy(created)
+    assert counters.tolist() == [500] * 8
+    assert thread_count() == before
+
+
+def test_destroying_a_sleeping_pool(native: Native) -> None:
+    before = thread_count()
+    for _ in range(20):
+        created = native.mlc_pool_create(2)
+        assert thread_count() == before + 2
+        time.sleep(SPIN_NANOSECONDS * 5 / 1e9)
+        native.mlc_pool_destroy(created)
+    assert thread_count() == before
+
+
+def test_no_pool_for_no_workers(native: Native) -> None:
+    assert native.mlc_pool_create(0) == ffi.NULL
+    assert native.mlc_pool_create(-5) == ffi.NULL
+    native.mlc_pool_destroy(ffi.NULL)
+
+
+def test_a_busy_machine(native: Native, pool: Any) -> None:
+    spin = [sys.executable, "-c", "while True: pass"]
+    neighbours = [subprocess.Popen(spin) for _ in os.sched_getaffinity(0)]
+    try:
+        counters = np.zeros(33, np.int32)
+        native.rounds(pool, address(counters), 33, 2000)
+        for _ in range(30):
+            time.sleep(SPIN_NANOSECONDS * 2 / 1e9)
+            native.parallel_for_slow(pool, address(counters), 33)
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
+    assert counters.tolist() == [2030] * 33
+
+
+def test_workers_block_signals_but_for_faults(native: Native) -> None:
+    before = thread_ids()
+    created = native.mlc_pool_create(1)
+    (worker,) = thread_ids() - before
+    status = Path(f"/proc/self/task/{worker}/status").read_text(encoding="ascii")
+    native.mlc_pool_destroy(created)
+    (line,) = (line for line in status.splitlines() if line.startswith("SigBlk"))
+    blocked = int(line.split()[1], 16)
+    faults, unblockable = {4, 6, 7, 8, 11}, {9, 19}
+    free = {number for number in range(1, 32) if not blocked >> (number - 1) & 1}
+    assert free == faults | unblockable
+
+
+@pytest.mark.parametrize(
+    "triple",
+    [
+        "x86_64-unknown-linux-gnu",
+        "aarch64-unknown-linux-gnu",
+        "aarch64-linux-musl",
+        "wasm32-unknown-unknown",
+        "riscv64-unknown-linux-gnu",
+    ],
+)
+def test_assembles_for_every_triple(triple: str) -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = llvm.parse_assembly(thread_pool_ir(triple) + HARNESS)
+    module.triple = triple
+    module.verify()
+    machine = llvm.Target.from_triple(triple).create_target_machine(reloc="pic")
+    assembly = machine.emit_assembly(module)
+    threaded = triple.partition("-")[0] in ("x86_64", "aarch64")
+    assert ("pthread_create" in assembly) == threaded
