@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Union
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from mlc.ir.types import TensorType
 
 Loc = tuple[str, ...]
 
-Attr = int | float | bool | str | DType | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | "Graph"
+Attr = Union[
+    int, float, bool, str, DType, tuple[int, ...], tuple[float, ...], tuple[str, ...], "Graph"
+]
 """What an attribute of a node may be; a fused node carries its body as a `Graph`."""
 
 
