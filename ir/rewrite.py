@@ -7,6 +7,7 @@ Rebuilding returns the same object when nothing below it changed, so untouched p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from mlc.ir.expr import (
@@ -244,3 +245,25 @@ def buffers_of(func: Func) -> dict[str, Buffer]:
     table = {buffer.name: buffer for buffer in func.params}
     table.update({part.buffer.name: part.buffer for part in walk(func.body) if type(part) is Alloc})
     return table
+
+
+def with_suffix(stmt: Stmt, suffix: str) -> Stmt:
+    """A copy of `stmt` whose loop variables and allocations are called `name + suffix`.
+
+    For a statement that is to stand twice in a function, where names are unique.
+    """
+    variables = {part.var for part in walk(stmt) if type(part) is For}
+    allocated = {
+        part.buffer.name: replace(part.buffer, name=part.buffer.name + suffix)
+        for part in walk(stmt)
+        if type(part) is Alloc
+    }
+    renamed = substitute(stmt, {name: Var(name + suffix) for name in variables})
+    renamed = replace_buffers(renamed, allocated)
+
+    def rename_loop(part: Stmt) -> Stmt:
+        if type(part) is For:
+            return For(part.var + suffix, part.extent, part.kind, part.body)
+        return part
+
+    return map_stmt(renamed, rename_loop)

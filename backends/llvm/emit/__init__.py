@@ -1,0 +1,1 @@
+"""Loop IR → LLVM IR text: SSA with explicit vectors, register buffers as values and phis."""

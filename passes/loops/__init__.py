@@ -1,0 +1,1 @@
+"""Loops → loops: what happens to a scheduled function before code is generated."""

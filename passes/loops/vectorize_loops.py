@@ -1,0 +1,179 @@
+"""vectorize-loops: replace vector loops by vector expressions.
+
+Holds before: vector loops have constant extents. After: no vector loop is left; a loop of extent 10 has
+become the vectors of 8 and of 2 lanes. A loop whose body has no vector form (a guarded load that might
+leave its buffer, say) becomes a serial one, so the result is the same in any case.
+
+    for v in 8 vector { y[v] = x[v] * s[0] }
+    →
+    y[ramp(0, 1, 8)] = x[ramp(0, 1, 8)] * broadcast(s[0], 8)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mlc.ir.affine import Range, bounds_of, linear_form, simplify
+from mlc.ir.dtype import INDEX
+from mlc.ir.expr import (
+    Binary,
+    Broadcast,
+    Call,
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Ramp,
+    Select,
+    Unary,
+    Var,
+)
+from mlc.ir.rewrite import free_variables, rebuild_stmt, substitute_expr, walk_expr
+from mlc.ir.stmt import For, Func, If, Seq, Stmt, Store, seq
+
+MAX_LANES = 64
+_REDUCTIONS = {"add": "reduce_add", "mul": "reduce_mul", "max": "reduce_max", "min": "reduce_min"}
+
+
+class _NoVectorForm(Exception):
+    """Raised inside this pass alone: the loop stays scalar."""
+
+
+def vectorize_loops(func: Func) -> Func:
+    """Replace every vector loop of a function."""
+    body = _visit(func.body, {})
+    return func if body is func.body else replace(func, body=body)
+
+
+def _visit(stmt: Stmt, bounds: dict[str, Range]) -> Stmt:
+    if isinstance(stmt, For):
+        known = bounds_of(stmt.extent, bounds)
+        if stmt.kind == "vector":
+            return _vector_loop(stmt, bounds)
+        if known is not None:
+            bounds = {**bounds, stmt.var: (0, known[1] - 1)}
+    return rebuild_stmt(stmt, lambda part: _visit(part, bounds), lambda e: e, lambda b: b)
+
+
+def _vector_loop(loop: For, bounds: dict[str, Range]) -> Stmt:
+    serial = For(loop.var, loop.extent, "serial", loop.body)
+    if not isinstance(loop.extent, Const):
+        return serial
+    extent = int(loop.extent.value)
+    try:
+        return seq(
+            _Vectorizer(loop.var, start, lanes, bounds).statement(loop.body)
+            for start, lanes in _chunks(extent)
+        )
+    except _NoVectorForm:
+        return serial
+
+
+def _chunks(extent: int) -> list[tuple[int, int]]:
+    """Cut an extent into powers of two, the largest first: 24 → [(0, 16), (16, 8)]."""
+    chunks, start, lanes = [], 0, MAX_LANES
+    while start < extent:
+        if start + lanes <= extent:
+            chunks.append((start, lanes))
+            start += lanes
+        else:
+            lanes //= 2
+    return chunks
+
+
+@dataclass
+class _Vectorizer:
+    """Rewrites the body of one loop for the iterations `start … start + lanes - 1`."""
+
+    var: str
+    start: int
+    lanes: int
+    bounds: dict[str, Range]
+
+    def statement(self, stmt: Stmt) -> Stmt:
+        match stmt:
+            case Store():
+                return self.store(stmt)
+            case Seq(body=body):
+                return seq(self.statement(part) for part in body)
+            case For(var, extent, kind, body) if self.is_uniform(extent) and kind != "vector":
+                known = bounds_of(extent, self.bounds)
+                inner = self.bounds if known is None else {**self.bounds, var: (0, known[1] - 1)}
+                nested = _Vectorizer(self.var, self.start, self.lanes, inner)
+                return For(var, extent, kind, nested.statement(body))
+            case If(condition, then, otherwise) if self.is_uniform(condition):
+                other = None if otherwise is None else self.statement(otherwise)
+                return If(condition, self.statement(then), other)
+        raise _NoVectorForm
+
+    def is_uniform(self, expr: Expr) -> bool:
+        return self.var not in free_variables(expr)
+
+    def store(self, stmt: Store) -> Stmt:
+        index = tuple(self.expr(part) for part in stmt.index)
+        if any(part.lanes > 1 for part in index) or self.lanes == 1:
+            return Store(stmt.buffer, index, self.wide(self.expr(stmt.value)))
+        match stmt.value:
+            case Binary(op, Load(buffer, place) as old, value) if (
+                op in _REDUCTIONS and buffer.name == stmt.buffer.name and place == stmt.index
+            ):
+                vector = self.wide(self.expr(value))
+                total = Call(_REDUCTIONS[op], (vector,), stmt.buffer.dtype)
+                return Store(stmt.buffer, stmt.index, Binary(op, old, total))
+        if self.is_uniform(stmt.value):
+            return stmt
+        raise _NoVectorForm
+
+    def expr(self, expr: Expr) -> Expr:
+        """The vector form; stays scalar where the expression is the same in every lane."""
+        if self.is_uniform(expr):
+            return expr
+        if self.lanes == 1:
+            return substitute_expr(expr, {self.var: Const(self.start)})
+        if expr.dtype is INDEX and (ramp := self.ramp(expr)) is not None:
+            return ramp
+        return _FORMS[type(expr)](self, expr)
+
+    def wide(self, expr: Expr) -> Expr:
+        return expr if expr.lanes == self.lanes else Broadcast(expr, self.lanes)
+
+    def ramp(self, expr: Expr) -> Expr | None:
+        linear = linear_form(expr)
+        stride = linear.terms.get(Var(self.var), 0)
+        others = (atom for atom in linear.terms if atom != Var(self.var))
+        if any(self.var in free_variables(atom) for atom in others):
+            return None
+        base = simplify(substitute_expr(expr, {self.var: Const(self.start)}), self.bounds)
+        return Ramp(base, Const(stride), self.lanes)
+
+    def binary(self, expr: Binary) -> Expr:
+        return Binary(expr.op, self.wide(self.expr(expr.left)), self.wide(self.expr(expr.right)))
+
+    def select(self, expr: Select) -> Expr:
+        condition = self.expr(expr.condition)
+        arms = [self.wide(self.expr(arm)) for arm in (expr.on_true, expr.on_false)]
+        if condition.lanes > 1 and not all(map(self.reads_inside, (expr.on_true, expr.on_false))):
+            raise _NoVectorForm
+        return Select(condition, *arms)
+
+    def reads_inside(self, expr: Expr) -> bool:
+        """Whether every load is inside its buffer whatever the condition says."""
+        bounds = {**self.bounds, self.var: (self.start, self.start + self.lanes - 1)}
+        for part in walk_expr(expr):
+            if type(part) is Load:
+                for place, size in zip(part.index, part.buffer.shape, strict=True):
+                    known = bounds_of(simplify(place, bounds), bounds)
+                    if known is None or known[0] < 0 or known[1] >= size:
+                        return False
+        return True
+
+
+_FORMS: dict[type, Callable[..., Expr]] = {
+    Binary: _Vectorizer.binary,
+    Unary: lambda v, e: Unary(e.op, v.expr(e.operand)),
+    Cast: lambda v, e: Cast(v.expr(e.operand), e.type),
+    Call: lambda v, e: Call(e.function, tuple(v.wide(v.expr(a)) for a in e.args), e.type),
+    Select: _Vectorizer.select,
+    Load: lambda v, e: Load(e.buffer, tuple(v.expr(part) for part in e.index)),
+}
