@@ -17,7 +17,7 @@ _FLOAT_NAMES = {"f64": "double", "f32": "float", "f16": "half", "bf16": "bfloat"
 Number = int | float | bool
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def type_name(dtype: DType, lanes: int = 1) -> str:
     """The LLVM type of a value in a register: `float`, `<8 x float>`; `i1` for bool."""
     if dtype is BOOL or dtype.kind == "bool":
@@ -27,7 +27,7 @@ def type_name(dtype: DType, lanes: int = 1) -> str:
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def memory_type_name(dtype: DType, lanes: int = 1) -> str:
     """The LLVM type of a value in memory: as `type_name`, but a bool takes a byte (`i8`)."""
     if dtype.kind != "bool":
@@ -35,7 +35,7 @@ def memory_type_name(dtype: DType, lanes: int = 1) -> str:
     return "i8" if lanes == 1 else f"<{lanes} x i8>"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def type_suffix(dtype: DType, lanes: int = 1) -> str:
     """The ending of an overloaded intrinsic's name: `f32`, `v8f32`, `i1`."""
     if dtype.kind == "bool":

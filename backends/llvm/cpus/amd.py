@@ -1,0 +1,70 @@
+"""AMD Zen: two 256-bit multiply-add pipes; a 512-bit operation takes both of them up to Zen 4."""
+
+from __future__ import annotations
+
+from mlc.backends.llvm.cpus.cpu import KIB, MIB, Cpu
+
+CPUS = (
+    Cpu(
+        name="znver1",
+        family="x86_64",
+        vector_bits=256,
+        vector_registers=16,
+        fma_latency=5,
+        fma_ports=1,
+        l1_bytes=32 * KIB,
+        l2_bytes=512 * KIB,
+        l3_bytes=8 * MIB,
+        aliases=("zen1", "zen"),
+    ),
+    Cpu(
+        name="znver2",
+        family="x86_64",
+        vector_bits=256,
+        vector_registers=16,
+        fma_latency=5,
+        fma_ports=2,
+        l1_bytes=32 * KIB,
+        l2_bytes=512 * KIB,
+        l3_bytes=16 * MIB,
+        aliases=("zen2",),
+    ),
+    Cpu(
+        name="znver3",
+        family="x86_64",
+        vector_bits=256,
+        vector_registers=16,
+        fma_latency=4,
+        fma_ports=2,
+        l1_bytes=32 * KIB,
+        l2_bytes=512 * KIB,
+        l3_bytes=32 * MIB,
+        aliases=("zen3",),
+    ),
+    Cpu(
+        name="znver4",
+        family="x86_64",
+        vector_bits=512,
+        vector_registers=32,
+        fma_latency=4,
+        fma_ports=2,
+        wide_fma_ports=1,
+        l1_bytes=32 * KIB,
+        l2_bytes=1 * MIB,
+        l3_bytes=32 * MIB,
+        aliases=("zen4",),
+    ),
+    Cpu(
+        name="znver5",
+        family="x86_64",
+        vector_bits=512,
+        vector_registers=32,
+        fma_latency=4,
+        fma_ports=2,
+        wide_fma_ports=2,
+        l1_bytes=48 * KIB,
+        l2_bytes=1 * MIB,
+        l3_bytes=32 * MIB,
+        aliases=("zen5",),
+    ),
+)
