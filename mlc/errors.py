@@ -143,6 +143,10 @@ class CacheError(MlcError):
     """The compile cache cannot be used."""
 
 
+class DumpError(MlcError):
+    """The folder for dumps cannot be written."""
+
+
 class CompileError(MlcError):
     """Code generation or linking failed."""
 
