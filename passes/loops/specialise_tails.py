@@ -38,7 +38,7 @@ def _specialise_loop(loop: For, extent: int, bounds: dict[str, Range]) -> Stmt:
         return loop if body is loop.body else For(loop.var, loop.extent, loop.kind, body)
     main_bounds = {**bounds, loop.var: (0, extent - 2)}
     main = _specialise(simplify_stmt(loop.body, main_bounds), main_bounds)
-    last = substitute(with_suffix(loop.body, "_t"), {loop.var: Const(extent - 1)})
+    last = substitute(with_suffix(loop.body, f"_{loop.var}"), {loop.var: Const(extent - 1)})
     tail = _specialise(simplify_stmt(last, bounds), bounds)
     if loop.kind in ("serial", "parallel"):
         is_main = Binary("lt", Var(loop.var), Const(extent - 1))

@@ -1,0 +1,1 @@
+"""Graph → loops: groups become kernels, values get places in memory."""
