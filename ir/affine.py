@@ -259,17 +259,33 @@ def _split(linear: Linear, divisor: int) -> tuple[Linear, Linear]:
     return Linear(whole, quotient), Linear(rest, remainder)
 
 
+def _coarse_part(
+    linear: Linear, divisor: int, bounds: Bounds
+) -> tuple[int, Linear, Linear] | None:
+    """`linear = step * upper + lower` with 0 <= lower < step, where step divides `divisor`.
+
+    Then `linear // divisor` is `upper // (divisor / step)`: a tile of 7 in rows of 14 has its row
+    number from the number of the tile alone.
+    """
+    steps = {gcd(coefficient, divisor) for coefficient in linear.terms.values()}
+    for step in sorted(steps - {1}, reverse=True):
+        upper, lower = _split(linear, step)
+        found = _range_of_linear(lower, bounds, Const(0))
+        if found is not None and found[0] >= 0 and found[1] < step:
+            return step, upper, lower
+    return None
+
+
 def _quotient(linear: Linear, divisor: int, bounds: Bounds) -> Linear:
     whole, rest = _split(linear, divisor)
     found = _range_of_linear(rest, bounds, Const(0))
     if found is not None and found[0] // divisor == found[1] // divisor:
         whole.constant += found[0] // divisor
         return whole
-    common = divisor
-    for coefficient in rest.terms.values():
-        common = gcd(common, coefficient)
-    rest = Linear({a: c // common for a, c in rest.terms.items()}, rest.constant // common)
-    divisor //= common
+    coarse = _coarse_part(rest, divisor, bounds)
+    if coarse is not None:
+        step, upper, _ = coarse
+        return whole.plus(_quotient(upper, divisor // step, bounds))
     if len(rest.terms) == 1 and rest.constant == 0:
         ((atom, coefficient),) = rest.terms.items()
         match atom:
@@ -290,6 +306,10 @@ def _remainder(linear: Linear, divisor: int, bounds: Bounds) -> Linear:
         match atom:
             case Binary("mod", inner, Const(value=value)) if coefficient == 1 and value % divisor == 0:
                 return _remainder(linear_form(inner), divisor, bounds)
+    coarse = _coarse_part(rest, divisor, bounds)
+    if coarse is not None:
+        step, upper, lower = coarse
+        return _remainder(upper, divisor // step, bounds).times(step).plus(lower)
     return Linear({Binary("mod", to_expr(rest), Const(divisor)): 1})
 
 
