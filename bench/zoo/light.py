@@ -107,22 +107,22 @@ def _filled(
 def _values(
     shape: tuple[int, ...], role: tuple[str, int, bool], random: np.random.Generator
 ) -> Array:
-    normal = random.standard_normal(shape, np.float32)
+    """Random values that suit a weight's role: (operator, position, whether Gemm transposes)."""
+    low, high, spread = 0.0, 0.0, 0.05
     match role:
         case "Conv", 1, _:
-            return normal * np.float32((2 / np.prod(shape[1:])) ** 0.5)
+            spread = (2 / np.prod(shape[1:])) ** 0.5
         case "Gemm", 1, transposed:
-            return normal * np.float32((2 / shape[1 if transposed else 0]) ** 0.5)
-        case "BatchNormalization", 1, _:
-            return random.uniform(0.7, 1.3, shape).astype(np.float32)
+            spread = (2 / shape[1 if transposed else 0]) ** 0.5
+        case ("BatchNormalization", 1, _) | ("Mul", _, _):
+            low, high = 0.7, 1.3
         case "BatchNormalization", 4, _:
-            return random.uniform(0.6, 1.4, shape).astype(np.float32)
+            low, high = 0.6, 1.4
         case "BatchNormalization", _, _:
-            return normal * np.float32(0.1)
-        case "Mul", _, _:
-            return random.uniform(0.7, 1.3, shape).astype(np.float32)
-        case _:
-            return normal * np.float32(0.05)
+            spread = 0.1
+    if high > low:
+        return np.asarray(random.uniform(low, high, shape), np.float32)
+    return np.asarray(random.standard_normal(shape, np.float32) * np.float32(spread))
 
 
 def image_inputs(model: onnx.ModelProto, seed: int = 100) -> Mapping[str, Array]:

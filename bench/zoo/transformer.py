@@ -57,7 +57,8 @@ class RandomWeights:
             spread = 0.05 if "LayerNorm" in name else 0.02
         else:
             spread = 0.05 if "embeddings" in name else 0.7 * shape[1] ** -0.5
-        return self.random.standard_normal(shape, np.float32) * np.float32(spread)
+        values = self.random.standard_normal(shape, np.float32)
+        return np.asarray(values * np.float32(spread))
 
 
 class TrainedWeights:
