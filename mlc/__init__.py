@@ -13,11 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlc.api import compile as compile  # noqa: A004
+    from mlc.api import compile as compile
     from mlc.errors import ArtifactError as ArtifactError
     from mlc.errors import CacheError as CacheError
     from mlc.errors import CompileError as CompileError
     from mlc.errors import DtypeError as DtypeError
+    from mlc.errors import DumpError as DumpError
     from mlc.errors import InputError as InputError
     from mlc.errors import MlcError as MlcError
     from mlc.errors import ModelError as ModelError
@@ -34,33 +35,36 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "ArtifactError",
+    "CacheError",
+    "CompileError",
+    "DtypeError",
+    "DumpError",
+    "Graph",
+    "InputError",
+    "MlcError",
+    "ModelError",
+    "Module",
+    "ParseError",
+    "ScheduleError",
+    "ShapeError",
+    "Target",
+    "TargetError",
+    "UnsupportedError",
+    "VerifyError",
+    "compile",
+    "load",
+]
+
 _HOME_OF = {
-    "compile": "mlc.api",
-    "load": "mlc.runtime.artifact",
+    **dict.fromkeys(__all__, "mlc.errors"),
+    "Graph": "mlc.ir.graph",
     "Module": "mlc.runtime.module",
     "Target": "mlc.target",
-    "Graph": "mlc.ir.graph",
-    **dict.fromkeys(
-        (
-            "ArtifactError",
-            "CacheError",
-            "CompileError",
-            "DtypeError",
-            "InputError",
-            "MlcError",
-            "ModelError",
-            "ParseError",
-            "ScheduleError",
-            "ShapeError",
-            "TargetError",
-            "UnsupportedError",
-            "VerifyError",
-        ),
-        "mlc.errors",
-    ),
+    "compile": "mlc.api",
+    "load": "mlc.runtime.artifact",
 }
-
-__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
@@ -73,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+    return sorted({*globals(), *__all__})

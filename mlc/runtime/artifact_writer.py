@@ -1,0 +1,167 @@
+"""Write a compiled model as a folder, whole or not at all.
+
+    manifest.json              what it is, and a digest of every other file
+    model-<digest>.so or .o    the code
+    constants.safetensors      the packed constants, ready to be mapped
+    ir/<stage>.<suffix>        the texts
+
+The folder is written beside its place under a temporary name, and renamed when complete. The code
+file's name follows its content: the system's loader gives a library that is open already for
+another file of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlc.errors import ArtifactError
+from mlc.runtime.compiled import OBJECT, SHARED, Code, Compiled
+from mlc.runtime.manifest import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    FileRecord,
+    Manifest,
+    Section,
+    TextRecord,
+    decode_manifest,
+)
+from mlc.runtime.safetensors_area import header
+from mlc.runtime.texts import Sections, Texts
+
+Linker = Callable[[bytes], bytes | None]
+"""Makes a shared object of relocatable object code; None when there is no linker."""
+
+_CODE_SUFFIX = {OBJECT: ".o", SHARED: ".so"}
+_TEXT_SUFFIX = {"llvm": ".ll", "asm": ".s"}
+_CONSTANTS = "constants.safetensors"
+_SEPARATOR = "\n"
+
+
+def write_artifact(
+    compiled: Compiled,
+    path: str | os.PathLike[str],
+    *,
+    linker: Linker | None = None,
+    texts: Texts | None = None,
+) -> None:
+    """Write `compiled` to the folder `path`, with all of its texts or only `texts`.
+
+    An artifact at `path` is replaced, an empty folder filled. Raises `ArtifactError` when anything
+    else is there, or when the folder cannot be written.
+    """
+    target = Path(path)
+    _check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
+        ) as scratch:
+            folder = Path(scratch, "new")
+            folder.mkdir()
+            _write_files(compiled, folder, _linked(compiled.code, linker), texts or compiled.texts)
+            _put_in_place(folder, target, Path(scratch, "old"))
+    except OSError as error:
+        raise ArtifactError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether the folder has a manifest of ours, in whatever state the rest is."""
+    try:
+        with (path / MANIFEST).open("rb") as file:
+            decode_manifest(file.read(MAX_MANIFEST_BYTES))
+    except (OSError, ArtifactError):
+        return False
+    return True
+
+
+def _check_replaceable(target: Path) -> None:
+    try:
+        empty = target.is_dir() and not target.is_symlink() and not any(target.iterdir())
+        free = empty or not os.path.lexists(target) or is_artifact(target)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {target}: {error.strerror}") from None
+    if not free:
+        raise ArtifactError(
+            f"{target} exists and is no mlc artifact", hint="choose another path, or remove it"
+        )
+
+
+def _linked(code: Code, linker: Linker | None) -> Code:
+    shared = linker(code.data) if linker is not None and code.kind == OBJECT else None
+    return code if shared is None else Code(SHARED, shared)
+
+
+def _write_files(compiled: Compiled, folder: Path, code: Code, texts: Texts) -> None:
+    digest = hashlib.sha256(code.data).hexdigest()
+    code_file = f"model-{digest[:16]}{_CODE_SUFFIX[code.kind]}"
+    constants = compiled.constants
+    files: dict[str, FileRecord] = {
+        code_file: _write(folder / code_file, code.data),
+        _CONSTANTS: _write(folder / _CONSTANTS, header(constants.size), constants.data),
+    }
+    manifest = Manifest(
+        name=compiled.name,
+        machine=compiled.machine,
+        inputs=compiled.inputs,
+        outputs=compiled.outputs,
+        calls=compiled.calls,
+        arena_bytes=compiled.arena_bytes,
+        num_threads=compiled.num_threads,
+        code_kind=code.kind,
+        code_file=code_file,
+        constants_file=_CONSTANTS,
+        constants_bytes=constants.size,
+        texts=_write_texts(texts, folder, files),
+        files=files,
+        versions=compiled.versions,
+    )
+    _write(folder / MANIFEST, manifest.encode())
+
+
+def _write_texts(
+    texts: Texts, folder: Path, files: dict[str, FileRecord]
+) -> Mapping[str, TextRecord]:
+    records = {}
+    for stage in texts.stages:
+        name = f"ir/{stage}{_TEXT_SUFFIX.get(stage, '.mlc')}"
+        content, sections = _join(texts.sections(stage))
+        (folder / name).parent.mkdir(exist_ok=True)
+        files[name] = _write(folder / name, content.encode())
+        records[stage] = TextRecord(name, sections)
+    return records
+
+
+def _join(sections: Sections) -> tuple[str, tuple[Section, ...]]:
+    records, begin = [], 0
+    for kernel, text in sections.items():
+        records.append(Section(kernel, begin, begin + len(text)))
+        begin += len(text) + len(_SEPARATOR)
+    return _SEPARATOR.join(sections.values()), tuple(records)
+
+
+def _write(path: Path, *parts: Any) -> FileRecord:
+    digest, size = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        for part in parts:
+            file.write(part)
+            digest.update(part)
+            size += len(part)
+    return FileRecord(size, digest.hexdigest())
+
+
+def _put_in_place(folder: Path, target: Path, old: Path) -> None:
+    """Rename `folder` to `target`; what was there moves to `old`, and comes back on failure."""
+    replaced = os.path.lexists(target)
+    if replaced:
+        target.replace(old)
+    try:
+        folder.replace(target)
+    except OSError:
+        if replaced:
+            old.replace(target)
+        raise
