@@ -1,0 +1,105 @@
+"""What compiling costs: time per pass, time from the cache, and memory.
+
+    python -m bench.compile_time --model resnet50
+
+Each in a fresh process: importing the compiler (for the memory that is not the model's), compiling
+with an empty cache, and finding the result in the cache.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import mlc
+from bench import zoo
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds, and the most memory in bytes that the whole process ever held."""
+
+    seconds: float
+    peak: int
+
+
+def main(
+    model: Annotated[str, typer.Option(help="A model of the zoo.")] = "resnet50",
+    threads: Annotated[int, typer.Option(help="Threads of the compiled model.")] = 1,
+) -> None:
+    """Measure what compiling one model costs."""
+    path = zoo.build(model)
+    with tempfile.TemporaryDirectory() as folder:
+        cache, dump = Path(folder) / "cache", Path(folder) / "dump"
+        idle = _in_fresh_process(_import_only)
+        cold = _in_fresh_process(_compile, path, threads, cache, None)
+        warm = _in_fresh_process(_compile, path, threads, cache, None)
+        _in_fresh_process(_compile, path, threads, None, dump)
+        passes = json.loads((dump / "timing.json").read_text())
+    weights = path.stat().st_size
+    table = Table(title=f"compiling {model} ({weights / MEBIBYTE:.0f} MiB of weights)")
+    for heading in ("", "seconds", "peak memory, MiB", "of the weights"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, cost in (("import", idle), ("cold", cold), ("from the cache", warm)):
+        share = f"{cost.peak / weights:.1f}×"
+        table.add_row(name, f"{cost.seconds:.2f}", f"{cost.peak / MEBIBYTE:.0f}", share)
+    console = Console()
+    console.print(table)
+    console.print(_pass_table(passes))
+
+
+def _pass_table(passes: list[dict[str, Any]]) -> Table:
+    """The slowest passes first; those under a millisecond are left out."""
+    table = Table(title="seconds per pass")
+    table.add_column("pass")
+    table.add_column("seconds", justify="right")
+    for row in sorted(passes, key=lambda row: -float(row["seconds"])):
+        if row["seconds"] >= 1e-3:
+            table.add_row(row["name"], f"{row['seconds']:.3f}")
+    return table
+
+
+def _import_only() -> None:
+    # A name that is looked up on first use: this loads the compiler.
+    _ = mlc.compile
+
+
+def _compile(path: Path, threads: int, cache: Path | None, dump: Path | None) -> None:
+    mlc.compile(path, target="host", num_threads=threads, cache=cache or False, dump=dump)
+
+
+def _in_fresh_process(function: Callable[..., None], *arguments: Any) -> Cost:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_timed, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    cost: Cost = ours.recv()
+    process.join()
+    return cost
+
+
+def _timed(connection: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    started = time.perf_counter()
+    function(*arguments)
+    seconds = time.perf_counter() - started
+    # Linux counts in kibibytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    connection.send(Cost(seconds, peak))
+
+
+if __name__ == "__main__":
+    typer.run(main)
