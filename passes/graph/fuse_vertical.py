@@ -1,0 +1,161 @@
+"""fuse-vertical: every node that computes becomes part of a `fused` node, one kernel each.
+
+An anchor (contraction, reduction, gather, or the first of a chain of elementwise operators) takes
+in the elementwise operators that follow it, as long as nobody else reads what lies between, then a
+final padding; and elementwise producers where that repeats no work. Contractions choose first, then
+reductions, then the rest, each in the graph's order.
+
+    before   c = conv(x, w)
+             d = add(c, bias)
+             e = relu(d)
+    after    e = fused(x, w, bias) {body={c = conv(x, w); d = add(c, bias); e = relu(d)},
+                                    reason="conv, then add relu"}
+
+Holds after: only views (reshape, transpose, slice, expand) stand outside of `fused` nodes. What is
+legal is in `fusion/legality.py`, what pays in `fusion/profitability.py`. The reason of every
+decision goes to the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from mlc.ir.graph import Graph, Node, Value
+from mlc.ir.graph_edit import join_locs, remove_dead_code
+from mlc.ir.operator import Kind
+from mlc.ir.operators import OPERATORS
+from mlc.passes.base import Pass
+from mlc.passes.context import Context
+from mlc.passes.graph.fusion.group import Group, Refusal, Surroundings
+from mlc.passes.graph.fusion.legality import check_consumer, check_producer, is_final_pad
+from mlc.passes.graph.fusion.profitability import consumer_pays, producer_pays
+from mlc.passes.graph.layout_rules import VIEWS
+
+_TURNS = (Kind.CONTRACTION, Kind.REDUCTION, Kind.INJECTIVE, Kind.ELEMENTWISE, Kind.BROADCAST)
+
+
+@dataclass(frozen=True)
+class FuseVertical(Pass):
+    """See the top of this file. `max_ops`: the most operators in one kernel."""
+
+    name: ClassVar[str] = "fuse-vertical"
+    max_ops: int = 24
+
+    def run(self, graph: Graph, context: Context) -> Graph:
+        """Linear in the size of the graph (times `max_ops` at worst)."""
+        around = Surroundings(graph)
+        for node in _anchors(graph):
+            if node not in around.group_of:
+                group = Group(node, around)
+                self.grow_forward(group, context)
+                self.grow_backward(group, context)
+                around.group_of.update(dict.fromkeys(group.members, group))
+        return _build(graph, around)
+
+    def grow_forward(self, group: Group, context: Context) -> None:
+        """Take in users as long as each can join; end with one value that others read."""
+        closed = list(group.members)
+        while (node := group.next_user()) is not None:
+            refusal = self.refuse_consumer(group, node)
+            if refusal is not None:
+                self.note(context, group.anchor, node, refusal)
+                break
+            group.add(node)
+            group.sealed = is_final_pad(node)
+            if group.is_closed:
+                closed = list(group.members)
+        dropped = list(group.members)[len(closed) :]
+        if dropped:
+            group.restore(closed)
+        for node in closed[1:]:
+            self.note(context, group.anchor, node, None)
+        for node in dropped:
+            self.note(context, group.anchor, node, Refusal("others read what is between"))
+
+    def grow_backward(self, group: Group, context: Context) -> None:
+        """Take in producers that only this kernel reads."""
+        waiting = list(group.members)
+        while waiting:
+            user = waiting.pop()
+            for value in dict.fromkeys(user.inputs):
+                node = group.around.producers.get(value)
+                if node is None or node in group.members or node in group.around.group_of:
+                    continue
+                if node.op in VIEWS:
+                    continue
+                refusal = check_producer(group, node)
+                refusal = refusal or producer_pays(group, node, user, self.max_ops)
+                if refusal is None:
+                    group.add(node)
+                    waiting.append(node)
+                self.note(context, node, user, refusal)
+
+    def refuse_consumer(self, group: Group, node: Node) -> Refusal | None:
+        """Why `node` cannot follow the group in its kernel, or None."""
+        for value in group.open:
+            if value in group.around.outputs:
+                return Refusal("{} is an output of the model", (value.name,))
+        return check_consumer(group, node) or consumer_pays(group, node, self.max_ops)
+
+    def note(self, context: Context, first: Node, second: Node, refusal: Refusal | None) -> None:
+        """Report a pair that was fused or refused."""
+        subject = f"{first.op} {first.outputs[0].name} + {second.op} {second.outputs[0].name}"
+        if refusal is None:
+            context.decide(self.name, subject, "fused", "only this kernel reads what is between")
+        else:
+            context.decide(self.name, subject, "refused", refusal.reason, *refusal.arguments)
+
+
+def _anchors(graph: Graph) -> Iterator[Node]:
+    """Nodes that compute, in the order in which they choose."""
+    nodes = [node for node in graph.nodes if node.op not in VIEWS and node.op != "fused"]
+    turns: dict[Kind, list[Node]] = {kind: [] for kind in (*_TURNS, Kind.OPAQUE)}
+    for node in nodes:
+        turns[OPERATORS[node.op].kind].append(node)
+    for turn in turns.values():
+        yield from turn
+
+
+def _build(graph: Graph, around: Surroundings) -> Graph:
+    """The graph over fused nodes; each stands where its last member stood."""
+    last = {group: group.ordered()[-1] for group in dict.fromkeys(around.group_of.values())}
+    if not last:
+        return graph
+    nodes = []
+    for node in graph.nodes:
+        group = around.group_of.get(node)
+        if group is None:
+            nodes.append(node)
+        elif last[group] is node:
+            nodes.append(_fused(group))
+    return remove_dead_code(replace(graph, nodes=tuple(nodes)))
+
+
+def _fused(group: Group) -> Node:
+    members = group.ordered()
+    outputs = tuple(group.open)
+    made = {value for node in members for value in node.outputs}
+    read = [v for v in dict.fromkeys(v for node in members for v in node.inputs) if v not in made]
+    constants = group.around.constants
+    scalars = {value: constants[value] for value in read if _is_scalar(value, group)}
+    inputs = tuple([value for value in read if value not in scalars])
+    name = "_".join(node.op for node in members[:6])
+    body = Graph(name, inputs, outputs, tuple(members), scalars)
+    loc = join_locs(node.loc for node in members)
+    return Node("fused", inputs, outputs, {"body": body, "reason": _reason(group, members)}, loc)
+
+
+def _is_scalar(value: Value, group: Group) -> bool:
+    return value in group.around.constants and value.type.elements == 1
+
+
+def _reason(group: Group, members: list[Node]) -> str:
+    """Such as "conv, then add relu" or "softmax, after mul add"."""
+    at = members.index(group.anchor)
+    before = " ".join(node.op for node in members[:at])
+    after = " ".join(node.op for node in members[at + 1 :])
+    return "".join(
+        (group.anchor.op, f", after {before}" if before else "", f", then {after}" if after else "")
+    )

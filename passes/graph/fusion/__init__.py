@@ -1,0 +1,1 @@
+"""Vertical fusion: how groups grow, what may be in one (legality), what pays (profitability)."""
