@@ -1,0 +1,119 @@
+"""Pools: over sliding windows, and over all of an image."""
+
+from __future__ import annotations
+
+import math
+
+from mlc.errors import ModelError, UnsupportedError
+from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.converters.windows import Windows
+from mlc.importers.onnx.node import Converter, NodeView
+from mlc.ir.graph import Value
+
+
+def _max_pool(builder: Builder, node: NodeView) -> list[Value]:
+    x = node.input(0)
+    windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
+    if node.has_output(1):
+        raise UnsupportedError("MaxPool: the output of indices is not supported")
+    return [
+        builder.emit(
+            "max_pool",
+            x,
+            kernel=windows.kernel,
+            strides=windows.strides,
+            before=windows.before,
+            after=windows.after_all,
+            dilations=windows.dilations,
+        )
+    ]
+
+
+def _average_pool(builder: Builder, node: NodeView) -> list[Value]:
+    x = node.input(0)
+    windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
+    return [_average(builder, x, windows, include_pad=node.flag("count_include_pad"))]
+
+
+def _average(builder: Builder, x: Value, windows: Windows, *, include_pad: bool) -> Value:
+    before, after = windows.before, windows.after_all
+    if include_pad and any(windows.extra):
+        # Padding counts, what ceil mode adds does not: pad first, then count only what is inside.
+        x = builder.emit(
+            "pad", x, before=(0, 0, *before), after=(0, 0, *windows.after), value=0.0,
+            mode="constant",
+        )  # fmt: skip
+        before, after, include_pad = (0,) * len(before), windows.extra, False
+    return builder.emit(
+        "avg_pool",
+        x,
+        kernel=windows.kernel,
+        strides=windows.strides,
+        before=before,
+        after=after,
+        dilations=windows.dilations,
+        include_pad=include_pad,
+    )
+
+
+def _lp_pool(builder: Builder, node: NodeView) -> list[Value]:
+    """The p-norm of each window: the average of |x|^p, times its size, to the power of 1/p."""
+    x, norm = node.input(0), _norm(node)
+    windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
+    if any(windows.extra):
+        raise UnsupportedError("LpPool: ceil_mode is not supported")
+    average = _average(builder, _power(builder, x, norm), windows, include_pad=True)
+    total = builder.scaled(average, math.prod(windows.kernel))
+    return [_root(builder, total, norm)]
+
+
+def _global_lp_pool(builder: Builder, node: NodeView) -> list[Value]:
+    x, norm = node.input(0), _norm(node)
+    total = builder.emit(
+        "reduce_sum", _power(builder, x, norm), axes=tuple(range(2, x.type.rank)), keepdims=True
+    )
+    return [_root(builder, total, norm)]
+
+
+def _norm(node: NodeView) -> int:
+    norm = node.integer("p", 2)
+    if norm < 1:
+        raise ModelError(f"{node.op_type}: p = {norm} is no norm")
+    return norm
+
+
+def _power(builder: Builder, x: Value, norm: int) -> Value:
+    if norm == 2:
+        return builder.emit("mul", x, x)
+    magnitude = builder.emit("abs", x)
+    return _raised(builder, magnitude, norm)
+
+
+def _root(builder: Builder, x: Value, norm: int) -> Value:
+    return builder.emit("sqrt", x) if norm == 2 else _raised(builder, x, 1 / norm)
+
+
+def _raised(builder: Builder, x: Value, exponent: float) -> Value:
+    if exponent == 1:
+        return x
+    return builder.emit("pow", x, builder.scalar(exponent, x.type.dtype))
+
+
+def _global(op: str) -> Converter:
+    """A pool over all spatial axes, which stay with size 1."""
+
+    def convert(builder: Builder, node: NodeView) -> list[Value]:
+        x = node.input(0)
+        return [builder.emit(op, x, axes=tuple(range(2, x.type.rank)), keepdims=True)]
+
+    return convert
+
+
+CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": _global("reduce_mean"),
+    "GlobalLpPool": _global_lp_pool,
+    "GlobalMaxPool": _global("reduce_max"),
+    "LpPool": _lp_pool,
+    "MaxPool": _max_pool,
+}

@@ -1,0 +1,207 @@
+"""Imports a model: reads it, orders its nodes, runs the converter of each, gives the graph.
+
+Every node that mlc cannot convert is noted, and what depends on it is passed over, so that one
+error lists all that is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+
+from mlc.errors import MlcError, ModelError, ShapeError, UnsupportedError
+from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
+from mlc.importers.onnx.inputs import Shapes, check_declared, input_types
+from mlc.importers.onnx.node import Converter, NodeView, checked_attributes, node_loc
+from mlc.importers.onnx.ordering import sorted_nodes
+from mlc.importers.onnx.reading import ModelLike, Source, read_model
+from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter, is_known
+from mlc.importers.onnx.tensors import array_from_onnx
+from mlc.ir.graph import Graph, Value
+
+
+def import_model(model: ModelLike, shapes: Shapes | None = None) -> Graph:
+    """Import an ONNX model: a path, bytes or an `onnx.ModelProto`.
+
+    `shapes` maps names of inputs to shapes; numbers fix dimensions, strings name symbols, and what
+    nobody fixes stays a symbol. Arrays of the graph share the model's memory where possible.
+    Raises `ModelError` for a broken model, `UnsupportedError` that lists everything mlc lacks,
+    `ShapeError` and `DtypeError` at the node where types do not fit, `InputError` for bad `shapes`.
+    """
+    source = read_model(model)
+    conversion = _Conversion(source, shapes or {}, strict=True)
+    outputs = conversion.import_main()
+    error = unsupported_error(conversion.rows)
+    if error is not None:
+        raise error
+    named = [(info.name, value) for info, value in zip(source.graph.output, outputs, strict=True)]
+    for info, value in zip(source.graph.output, outputs, strict=True):
+        check_declared(info, value.type)
+    return conversion.builder.graph(source.name, named)
+
+
+def survey(model: ModelLike, shapes: Shapes | None = None) -> list[SurveyRow]:
+    """One row per node that the outputs need: whether it is supported, and why not.
+
+    Raises `ModelError` where the model cannot be read at all.
+    """
+    conversion = _Conversion(read_model(model), shapes or {}, strict=False)
+    conversion.import_main()
+    return conversion.rows
+
+
+@dataclass(frozen=True)
+class _Unavailable:
+    """Stands for a value that cannot be had; `reason` is "" where its node has told it already."""
+
+    reason: str = ""
+
+
+_Operand = Value | _Unavailable | None
+_Scope = dict[str, "Value | onnx.TensorProto | _Unavailable"]
+
+
+class _Conversion:
+    """The import of one model; `strict` raises errors at once, except for what is unsupported."""
+
+    def __init__(self, source: Source, shapes: Shapes, *, strict: bool) -> None:
+        self.builder = Builder()
+        self.rows: list[SurveyRow] = []
+        self._source = source
+        self._shapes = shapes
+        self._strict = strict
+
+    def import_main(self) -> list[Value]:
+        """Import the model's graph; gives the values of its outputs, as far as there are any."""
+        graph = self._source.graph
+        scope = _initializers(graph)
+        given = [value for value in graph.input if value.name not in scope]
+        if len({value.name for value in given}) != len(given):
+            raise ModelError("two inputs have one name")
+        if not graph.output:
+            raise ModelError("the model has no outputs")
+        for name, tensor_type in input_types(given, self._shapes).items():
+            scope[name] = self.builder.input(name, tensor_type)
+        return self._import_graph(graph, scope)
+
+    def _import_graph(self, graph: onnx.GraphProto, scope: _Scope) -> list[Value]:
+        for node in sorted_nodes(graph, scope):
+            self._import_node(node, scope)
+        outputs = []
+        for info in graph.output:
+            if info.name not in scope:
+                raise ModelError(f"output '{info.name}' is written by no node")
+            value = self._read(info.name, scope)
+            if isinstance(value, Value):
+                outputs.append(value)
+        return outputs
+
+    def _import_node(self, node: onnx.NodeProto, scope: _Scope) -> None:
+        """Convert one node and put its outputs into `scope`."""
+        domain = DOMAIN_ALIASES.get(node.domain, node.domain)
+        opset = self._source.opsets.get(domain, 0)
+        operands = [self._read(name, scope) if name else None for name in node.input]
+        types = tuple(map(_type_text, operands))
+        reason = ""
+        outputs: list[Value] | None = None
+        try:
+            outputs = self._convert(node, domain, opset, operands, scope)
+        except MlcError as error:
+            error.node = error.node or node_loc(node)
+            if self._strict and not isinstance(error, UnsupportedError):
+                raise
+            reason = error.message
+        self.rows.append(
+            SurveyRow(node_loc(node), node.op_type, domain, opset, types, not reason, reason)
+        )
+        for position, name in enumerate(node.output):
+            if name and outputs is None:
+                scope[name] = _Unavailable()
+            elif name and outputs is not None:
+                scope[name] = outputs[position]
+                self.builder.name(outputs[position], name)
+
+    def _convert(
+        self, node: onnx.NodeProto, domain: str, opset: int, operands: list[_Operand], scope: _Scope
+    ) -> list[Value] | None:
+        """Run the converter of a node; None where a node before it was not converted."""
+        converter = find_converter(domain, node.op_type, opset)
+        if domain not in self._source.opsets:
+            raise UnsupportedError("the model does not import the operator's domain")
+        if converter is None:
+            known = is_known(domain, node.op_type)
+            raise UnsupportedError("too old a version" if known else "no such operator")
+        for operand in operands:
+            if isinstance(operand, _Unavailable) and operand.reason:
+                raise UnsupportedError(operand.reason)
+        inputs = tuple(value for value in operands if not isinstance(value, _Unavailable))
+        if len(inputs) < len(operands):
+            return None
+        view = NodeView(
+            node,
+            domain,
+            opset,
+            inputs,
+            checked_attributes(node, domain, opset),
+            self._source.files,
+            lambda body: self._import_body(body, scope),
+        )
+        self.builder.begin(node_loc(node), next((name for name in node.output if name), "value"))
+        outputs = self._outputs_of(converter, view)
+        needed = max((i + 1 for i, name in enumerate(node.output) if name), default=0)
+        if len(outputs) < needed:
+            raise UnsupportedError(f"{node.op_type}: output {needed - 1} is not supported")
+        return outputs
+
+    def _outputs_of(self, converter: Converter, view: NodeView) -> list[Value]:
+        """Run a converter; whatever a broken node makes it stumble over is an `MlcError`."""
+        try:
+            return list(converter(self.builder, view))
+        except ShapeError as error:
+            error.hint = error.hint or self.builder.hint()
+            raise
+        except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{view.op_type}: broken node: {error}") from error
+
+    def _import_body(self, graph: onnx.GraphProto, outer: _Scope) -> list[Value]:
+        """Import a subgraph without inputs in the place of its node."""
+        if graph.input:
+            raise UnsupportedError("subgraphs with inputs are not supported")
+        outputs = self._import_graph(graph, {**outer, **_initializers(graph)})
+        if len(outputs) != len(graph.output):
+            raise UnsupportedError("its subgraph holds unsupported nodes")
+        return outputs
+
+    def _read(self, name: str, scope: _Scope) -> Value | _Unavailable:
+        """What a name stands for; initializers become constants when they are first read."""
+        found = scope[name]
+        if isinstance(found, onnx.TensorProto):
+            found = scope[name] = self._loaded(found)
+        return found
+
+    def _loaded(self, tensor: onnx.TensorProto) -> Value | _Unavailable:
+        """The constant of an initializer."""
+        try:
+            array = array_from_onnx(tensor, self._source.files)
+        except UnsupportedError as error:
+            return _Unavailable(error.message)
+        return self.builder.constant(array, tensor.name)
+
+
+def _type_text(operand: _Operand) -> str:
+    if isinstance(operand, Value):
+        return str(operand.type)
+    return "-" if operand is None else "?"
+
+
+def _initializers(graph: onnx.GraphProto) -> _Scope:
+    if graph.sparse_initializer:
+        raise UnsupportedError("sparse initializers are not supported")
+    scope: _Scope = {}
+    for tensor in graph.initializer:
+        if tensor.name in scope:
+            raise ModelError(f"two initializers have the name '{tensor.name}'")
+        scope[tensor.name] = tensor
+    return scope

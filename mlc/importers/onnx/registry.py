@@ -1,0 +1,29 @@
+"""Finds the converter of an operator: by domain, name and version of the operator set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mlc.importers.onnx.converters import TABLES
+from mlc.importers.onnx.node import Converter
+
+DOMAIN_ALIASES = {"ai.onnx": ""}
+
+
+def find_converter(domain: str, op_type: str, opset: int) -> Converter | None:
+    """The converter for the newest version of the operator that is not newer than `opset`."""
+    entry = TABLES.get(domain, {}).get(op_type)
+    if entry is None or not isinstance(entry, Mapping):
+        return entry
+    versions = [since for since in entry if since <= opset]
+    return entry[max(versions)] if versions else None
+
+
+def is_known(domain: str, op_type: str) -> bool:
+    """Whether some version of the operator is converted."""
+    return op_type in TABLES.get(domain, {})
+
+
+def supported_operators() -> list[tuple[str, str]]:
+    """Domain ("" is ONNX's own) and name of every operator with a converter, sorted."""
+    return sorted((domain, name) for domain, table in TABLES.items() for name in table)
