@@ -1,0 +1,1 @@
+"""Schedules: named, checked rewrites of a kernel's loops, and the trace that replays them."""

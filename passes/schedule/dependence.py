@@ -1,0 +1,226 @@
+"""What a loop carries from one iteration to another.
+
+A loop carries nothing where any two of its iterations touch different elements of every buffer
+that is written inside (buffers allocated inside are private). Two accesses are kept apart by one
+dimension, or by all of them taken together as digits of one number: `(m // 7, m % 7)` is `m`. The
+answers err on the safe side.
+
+A loop carries a *reduction* where all it carries goes through stores of the form
+`b[i] = b[i] op value` with one associative and commutative `op`; sums may be re-associated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from math import gcd
+
+from mlc.ir.affine import Bounds, Range, bounds_of, linear_form, simplify
+from mlc.ir.expr import Binary, Const, Expr, Load, Var
+from mlc.ir.rewrite import free_variables, statement_exprs, walk, walk_expr
+from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
+from mlc.passes.schedule.rewriting import Index
+
+REDUCTIONS = frozenset(("add", "mul", "min", "max", "and", "or"))
+"""Associative and commutative operators."""
+
+
+class Carried(Enum):
+    """What goes from iteration to iteration of a loop."""
+
+    NOTHING = "nothing"
+    REDUCTION = "reduction"
+    DEPENDENCE = "dependence"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A load or a store: the buffer, the index, and the store it stands in, where there is one."""
+
+    buffer: Buffer
+    index: Index
+    is_store: bool
+    store: Store | None
+
+
+def accesses_of(stmt: Stmt) -> list[Access]:
+    """Every load and store in a statement."""
+    found: list[Access] = []
+    for part in walk(stmt):
+        store = part if isinstance(part, Store) else None
+        if store is not None:
+            found.append(Access(store.buffer, store.index, True, store))
+        for expr in statement_exprs(part):
+            found += [
+                Access(load.buffer, load.index, False, store)
+                for load in walk_expr(expr)
+                if type(load) is Load
+            ]
+    return found
+
+
+def private_buffers(stmt: Stmt) -> set[str]:
+    """Names of the buffers allocated inside a statement."""
+    return {part.buffer.name for part in walk(stmt) if type(part) is Alloc}
+
+
+def written_buffers(stmt: Stmt) -> set[str]:
+    """Names of the buffers that a statement writes for others to see."""
+    stored = {part.buffer.name for part in walk(stmt) if type(part) is Store}
+    return stored - private_buffers(stmt)
+
+
+def read_buffers(stmt: Stmt) -> set[str]:
+    """Names of the buffers that a statement reads and does not allocate."""
+    loaded = {a.buffer.name for a in accesses_of(stmt) if not a.is_store}
+    return loaded - private_buffers(stmt)
+
+
+def reduction_operator(store: Store) -> str | None:
+    """`op` where the store is `b[i] = b[i] op value` and `value` does not read `b`."""
+    value = store.value
+    if not isinstance(value, Binary) or value.op not in REDUCTIONS:
+        return None
+    for old, other in ((value.left, value.right), (value.right, value.left)):
+        if isinstance(old, Load) and old.buffer.name == store.buffer.name:
+            reads = {part.buffer.name for part in walk_expr(other) if type(part) is Load}
+            same = old.index == store.index and store.buffer.name not in reads
+            return value.op if same else None
+    return None
+
+
+def carried_by(loop: For, bounds: Bounds) -> tuple[Carried, str]:
+    """What `loop` carries, and the buffer it goes through ("" where nothing is carried)."""
+    if bounds.get(loop.var) == (0, 0):
+        return Carried.NOTHING, ""
+    private = private_buffers(loop.body)
+    inner = {part.var for part in walk(loop.body) if type(part) is For}
+    by_buffer: dict[str, list[Access]] = {}
+    for access in accesses_of(loop.body):
+        if access.buffer.name not in private:
+            by_buffer.setdefault(access.buffer.name, []).append(access)
+    verdict = Carried.NOTHING, ""
+    for name, group in by_buffer.items():
+        if not _conflicts(group, group, loop, inner, bounds):
+            continue
+        if not _is_reduction(group):
+            return Carried.DEPENDENCE, name
+        verdict = Carried.REDUCTION, name
+    return verdict
+
+
+def conflict_between(first: Stmt, second: Stmt, loop: For, bounds: Bounds) -> str | None:
+    """A buffer of which different iterations of two statements in `loop` touch one element."""
+    inner = {part.var for part in walk(loop.body) if type(part) is For}
+    groups: list[dict[str, list[Access]]] = []
+    for stmt in (first, second):
+        private = private_buffers(stmt)
+        table: dict[str, list[Access]] = {}
+        for access in accesses_of(stmt):
+            if access.buffer.name not in private:
+                table.setdefault(access.buffer.name, []).append(access)
+        groups.append(table)
+    for name in groups[0].keys() & groups[1].keys():
+        if _conflicts(groups[0][name], groups[1][name], loop, inner, bounds):
+            return name
+    return None
+
+
+def _conflicts(
+    left: list[Access], right: list[Access], loop: For, inner: set[str], bounds: Bounds
+) -> bool:
+    seen: set[tuple[Index, Index]] = set()
+    for one in left:
+        for other in right:
+            if not (one.is_store or other.is_store):
+                continue
+            pair = one.index, other.index
+            if pair in seen or (other.index, one.index) in seen:
+                continue
+            seen.add(pair)
+            if not _apart(one.index, other.index, loop, inner, bounds):
+                return True
+    return False
+
+
+def _is_reduction(group: Iterable[Access]) -> bool:
+    """Whether all accesses to a buffer belong to stores that reduce with one operator."""
+    operators = set()
+    for access in group:
+        operators.add(None if access.store is None else reduction_operator(access.store))
+        if access.store is not None and access.store.buffer.name != access.buffer.name:
+            return False
+    return len(operators) == 1 and None not in operators
+
+
+def _apart(left: Index, right: Index, loop: For, inner: set[str], bounds: Bounds) -> bool:
+    """Whether the two indices, at different iterations of `loop`, are always different."""
+    pairs = list(zip(left, right, strict=True))
+    if any(_separates(a, b, loop, inner, bounds) for a, b in pairs):
+        return True
+    touching = sum(loop.var in free_variables(a) for a in left)
+    if touching < 2:
+        return False
+    joined = _as_one_number(pairs, bounds)
+    return joined is not None and _separates(*joined, loop, inner, bounds)
+
+
+def _as_one_number(pairs: list[tuple[Expr, Expr]], bounds: Bounds) -> tuple[Expr, Expr] | None:
+    """Both indices as numbers in which every dimension is a digit."""
+    first: Expr = Const(0)
+    second: Expr = Const(0)
+    radix = 1
+    for left, right in reversed(pairs):
+        one, other = bounds_of(left, bounds), bounds_of(right, bounds)
+        if one is None or other is None:
+            return None
+        first, second = left * radix + first, right * radix + second
+        radix *= max(one[1], other[1]) - min(one[0], other[0]) + 1
+    return simplify(first, bounds), simplify(second, bounds)
+
+
+def _separates(left: Expr, right: Expr, loop: For, inner: set[str], bounds: Bounds) -> bool:
+    """Whether `left` at one iteration and `right` at another can never be equal.
+
+    With `left = c*v + small + big` and `right = c*v' + small' + big'`, where the small parts differ
+    by less than `c` and the big parts by multiples of more than `c*(v - v') + small - small'` can
+    reach, equality needs `v = v'`.
+    """
+    first, second = linear_form(left), linear_form(right)
+    step = first.terms.get(Var(loop.var), 0)
+    extent = bounds.get(loop.var)
+    if step == 0 or second.terms.get(Var(loop.var), 0) != step or extent is None:
+        return False
+    low = high = first.constant - second.constant
+    spread = 0
+    for sign, terms in ((1, first.terms), (-1, second.terms)):
+        other = second.terms if sign == 1 else first.terms
+        for atom, coefficient in terms.items():
+            if atom == Var(loop.var):
+                continue
+            found = _range_inside(atom, loop.var, inner, bounds)
+            if found is None:
+                if not _fixed(atom, loop.var, inner) or other.get(atom, 0) != coefficient:
+                    return False
+            elif abs(coefficient) > abs(step):
+                spread = gcd(spread, coefficient)
+            else:
+                ends = sign * coefficient * found[0], sign * coefficient * found[1]
+                low, high = low + min(ends), high + max(ends)
+    reach = abs(step) * (extent[1] - extent[0]) + max(-low, high)
+    return -abs(step) < low <= high < abs(step) and (spread == 0 or reach < spread)
+
+
+def _fixed(atom: Expr, var: str, inner: set[str]) -> bool:
+    """Whether the value of `atom` is the same in all iterations."""
+    loads = any(type(part) is Load for part in walk_expr(atom))
+    return not loads and not (free_variables(atom) & (inner | {var}))
+
+
+def _range_inside(atom: Expr, var: str, inner: set[str], bounds: Bounds) -> Range | None:
+    """The range of an atom that moves with the loops inside but not with `var`."""
+    names = free_variables(atom)
+    if var in names or not names & inner:
+        return None
+    return bounds_of(atom, bounds)

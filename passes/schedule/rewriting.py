@@ -1,0 +1,84 @@
+"""Changing indices and buffers within a statement, with simplification of what changed only.
+
+`bounds` gives the ranges of all loops around and inside the statement (names are unique in a
+function, so one table serves for all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mlc.ir.affine import Bounds, simplify
+from mlc.ir.expr import Expr, Load, Var
+from mlc.ir.rewrite import map_expr, map_exprs, rebuild_stmt, substitute_expr
+from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
+from mlc.passes.schedule.location import fresh
+
+Index = tuple[Expr, ...]
+IndexMap = Callable[[Index], Index]
+
+
+def substitute(stmt: Stmt, replacement: Mapping[str, Expr], bounds: Bounds) -> Stmt:
+    """Replace variables; simplify each expression in which one was found."""
+
+    def change(expr: Expr) -> Expr:
+        new = substitute_expr(expr, replacement)
+        return expr if new is expr else simplify(new, bounds)
+
+    return map_exprs(stmt, change)
+
+
+def rewrite_accesses(
+    stmt: Stmt, name: str, new: Buffer, on_index: IndexMap, bounds: Bounds
+) -> Stmt:
+    """Let all loads and stores of the buffer `name` go to `new`, at `on_index` of their index."""
+
+    def indices(index: Index) -> Index:
+        return tuple([simplify(part, bounds) for part in on_index(index)])
+
+    def on_node(expr: Expr) -> Expr:
+        if type(expr) is Load and expr.buffer.name == name:
+            return Load(new, indices(expr.index))
+        return expr
+
+    def on_expr(expr: Expr) -> Expr:
+        return map_expr(expr, on_node)
+
+    def on_stmt(part: Stmt) -> Stmt:
+        part = rebuild_stmt(part, on_stmt, on_expr, lambda buffer: buffer)
+        if isinstance(part, Store) and part.buffer.name == name:
+            return Store(new, indices(part.index), part.value)
+        return part
+
+    return on_stmt(stmt)
+
+
+def replace_loads(stmt: Stmt, name: str, value: Callable[[Index], Expr], bounds: Bounds) -> Stmt:
+    """Replace every load of the buffer `name` by `value` of its index; simplify around it."""
+
+    def on_node(expr: Expr) -> Expr:
+        return value(expr.index) if type(expr) is Load and expr.buffer.name == name else expr
+
+    def change(expr: Expr) -> Expr:
+        new = map_expr(expr, on_node)
+        return expr if new is expr else simplify(new, bounds)
+
+    return map_exprs(stmt, change)
+
+
+def renamed(stmt: Stmt, suffix: str, taken: set[str], bounds: Bounds) -> Stmt:
+    """A copy with new names for all loops and buffers inside: the old ones with `suffix`."""
+    match stmt:
+        case For(var, extent, kind, body):
+            name = fresh(var + suffix, taken)
+            table = {**bounds, name: bounds[var]} if var in bounds else bounds
+            body = substitute(body, {var: Var(name)}, table)
+            return For(name, extent, kind, renamed(body, suffix, taken, table))
+        case Alloc(buffer, body):
+            other = replace(buffer, name=fresh(buffer.name + suffix, taken))
+            body = rewrite_accesses(body, buffer.name, other, lambda index: index, bounds)
+            return Alloc(other, renamed(body, suffix, taken, bounds))
+    return rebuild_stmt(
+        stmt, lambda part: renamed(part, suffix, taken, bounds), lambda e: e, lambda b: b
+    )
