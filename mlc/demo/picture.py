@@ -17,7 +17,7 @@ _ROWS = (
     ("09:55", "Lindau Harbour", "RE 3021", "12"),
     ("10:07", "San Sebastian", "TGV 860", "7"),
     ("10:18", "Night Express", "NJ 466", "1"),
-    ("10:31", "Mount Pilatus", "S 5", "delayed"),
+    ("10:31", "Mount Pilatus", "S 25", "delayed"),
 )
 _NOTICE = "Please mind the gap between train and platform"
 _COLUMNS = (96, 236, 560, 760)
