@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from mlc.ir.rewrite import map_stmt
-from mlc.ir.stmt import Alloc, Buffer, Func, Stmt
-from mlc.passes.schedule.location import ranges_of_loops
+from mlc.ir.rewrite import map_stmt, walk
+from mlc.ir.stmt import Alloc, Buffer, For, Func, Stmt
+from mlc.passes.schedule.location import RefusalError, ranges_of_loops
 from mlc.passes.schedule.rewriting import IndexMap, rewrite_accesses
 
 STACK_BYTES = 256 * 1024
@@ -14,6 +15,34 @@ STACK_BYTES = 256 * 1024
 
 REGISTER_BYTES = 8 * 1024
 """Most bytes of a temporary in registers; a little more than any machine has."""
+
+
+LIMITS = {"stack": STACK_BYTES, "register": REGISTER_BYTES}
+
+
+def check_scope(buffer: Buffer, parents: Iterable[Stmt], inside: Stmt) -> None:
+    """Refuse where a temporary allocated at a place cannot live where it says.
+
+    In the arena there is one for all threads, on the stack and in registers one for each.
+    """
+    name, scope = buffer.name, buffer.scope
+    taken = buffer.span * buffer.dtype.bytes
+    if scope not in ("arena", "stack", "register"):
+        raise RefusalError(f"a temporary cannot live in scope '{scope}'", "bad-scope", name)
+    if scope in LIMITS and taken > LIMITS[scope]:
+        reason = f"'{name}' takes {taken} bytes, more than the {LIMITS[scope]} of scope '{scope}'"
+        raise RefusalError(reason, "too-large", name)
+    if scope == "arena" and any(is_parallel(part) for part in parents):
+        reason = f"'{name}' is inside a parallel loop and cannot live in the arena"
+        raise RefusalError(reason, "parallel", name)
+    if scope != "arena" and any(is_parallel(part) for part in walk(inside)):
+        reason = f"'{name}' is outside of a parallel loop and cannot live in scope '{scope}'"
+        raise RefusalError(reason, "parallel", name)
+
+
+def is_parallel(stmt: Stmt) -> bool:
+    """Whether this is a parallel loop."""
+    return isinstance(stmt, For) and stmt.kind == "parallel"
 
 
 def with_buffer(func: Func, new: Buffer, on_index: IndexMap = lambda index: index) -> Func:

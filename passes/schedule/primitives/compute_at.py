@@ -21,7 +21,7 @@ from mlc.passes.schedule.producers import check_move, restrict
 from mlc.passes.schedule.region import Span, dense_buffer, spans_of
 from mlc.passes.schedule.rewriting import Index, rewrite_accesses
 from mlc.passes.schedule.schedule import Schedule, primitive
-from mlc.passes.schedule.storage import STACK_BYTES
+from mlc.passes.schedule.storage import STACK_BYTES, check_scope
 
 
 @primitive
@@ -121,8 +121,6 @@ def _shrunk(old: Buffer, spans: Sequence[Span], target: Location[For]) -> Buffer
     new = dense_buffer(old, old.name, spans, "stack")
     if new.span * old.dtype.bytes <= STACK_BYTES:
         return new
-    around = [target.stmt, *target.parents]
-    if any(isinstance(part, For) and part.kind == "parallel" for part in around):
-        reason = f"'{old.name}' takes {new.span * old.dtype.bytes} bytes in a parallel loop"
-        raise RefusalError(reason, "too-large", old.name)
-    return dense_buffer(old, old.name, spans, "arena")
+    new = dense_buffer(old, old.name, spans, "arena")
+    check_scope(new, (target.stmt, *target.parents), target.stmt.body)
+    return new
