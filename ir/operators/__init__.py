@@ -11,12 +11,18 @@ from mlc.ir.operators import (
     conv,
     elementwise_binary,
     elementwise_unary,
+    gather,
     generate,
     join,
     matmul,
     movement,
+    normalization,
     pool,
+    recurrent_layers,
     reduce,
+    resize,
+    scatter,
+    softmax,
 )
 
 _FILES = (
@@ -25,10 +31,16 @@ _FILES = (
     movement,
     join,
     generate,
+    gather,
+    scatter,
+    resize,
     reduce,
+    softmax,
+    normalization,
     pool,
     matmul,
     conv,
+    recurrent_layers,
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(

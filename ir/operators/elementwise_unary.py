@@ -261,3 +261,27 @@ CAST = define(
 )
 
 OPERATORS = (*(_operator(row) for row in _ROWS), CAST)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of one variable with its default parameters: as an expression and in NumPy."""
+
+    scalar: Callable[[Expr], Expr]
+    function: Callable[[np.ndarray], np.ndarray]
+
+
+def _activation(row: _Row) -> Activation:
+    return Activation(
+        lambda x: row.scalar(x, row.attributes), lambda x: row.function(x, row.attributes)
+    )
+
+
+_ACTIVATION_NAMES = frozenset(
+    ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "hard_sigmoid", "softsign", "softplus")
+)
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    row.name: _activation(row) for row in _ROWS if row.name in _ACTIVATION_NAMES
+}
+"""The functions that gates of recurrent layers may use."""

@@ -9,7 +9,7 @@ import numpy as np
 from mlc.errors import ShapeError
 from mlc.ir.build import Index, compare, nest, number
 from mlc.ir.dtype import F32, I64
-from mlc.ir.expr import Binary, Cast, Expr, Load, Select
+from mlc.ir.expr import Binary, Cast, Load, Select
 from mlc.ir.operator import REQUIRED, Attrs, Kind
 from mlc.ir.operators.definition import (
     axis_attr,
@@ -20,6 +20,7 @@ from mlc.ir.operators.definition import (
     real,
     require_class,
 )
+from mlc.ir.operators.gather import as_index
 from mlc.ir.stmt import Buffer, Stmt, Store
 from mlc.ir.types import TensorType
 
@@ -62,11 +63,6 @@ IOTA = define(
     axis=REQUIRED,
     dtype=I64,
 )
-
-
-def as_index(value: Expr) -> Expr:
-    """An integer of any type as an index expression."""
-    return value if value.dtype is I64 else Cast(value, I64)
 
 
 def _one_hot_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:

@@ -1,0 +1,312 @@
+"""The recurrent layers: lstm_sequence, gru_sequence, rnn_sequence, with ONNX's equations.
+
+See `mlc.ir.operators.recurrent` for shapes, directions and lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from mlc.errors import ShapeError
+from mlc.ir.build import Index, nest, number
+from mlc.ir.expr import Binary, Expr, Load, as_expr
+from mlc.ir.operator import Attrs, Kind
+from mlc.ir.operators.definition import define, flag, same_dtype, words
+from mlc.ir.operators.recurrent import (
+    COMMON_ATTRIBUTES,
+    State,
+    Step,
+    activate,
+    activated,
+    activations,
+    check_layer,
+    layer_loops,
+    run_sequence,
+)
+from mlc.ir.stmt import Buffer, Stmt, Store, seq
+from mlc.ir.types import TensorType
+
+_T = TypeVar("_T")
+
+
+def _named(names: Sequence[str], values: Sequence[_T]) -> dict[str, _T]:
+    return dict(zip(names, values))  # noqa: B905  an optional input may be missing
+
+
+def _add(a: Expr, b: Expr) -> Expr:
+    return Binary("add", a, b)
+
+
+def _mul(a: Expr, b: Expr) -> Expr:
+    return Binary("mul", a, b)
+
+
+def _complement(a: Expr) -> Expr:
+    return Binary("sub", number(1, a.dtype), a)
+
+
+# lstm_sequence: gates in the order input, output, forget, cell
+
+_LSTM_INPUTS = ("gates", "recurrence", "h0", "c0", "lengths", "peepholes")
+_LSTM_ACTIVATIONS = ("sigmoid", "tanh", "tanh")
+
+
+def _lstm_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+    named = _named(_LSTM_INPUTS, inputs)
+    peepholes = named.pop("peepholes", None)
+    y, state = check_layer(named, attrs, 4, _LSTM_ACTIVATIONS)
+    if peepholes is not None:
+        same_dtype((inputs[0], peepholes))
+        expected = (state.static_shape[0], 3 * state.static_shape[2])
+        if peepholes.shape != expected:
+            raise ShapeError(f"peepholes {peepholes} should have the shape {list(expected)}")
+    return y, state, state
+
+
+def _lstm_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
+    x = _named(_LSTM_INPUTS, inputs)
+    recurrence = x["recurrence"].astype(np.float64)
+    units, count = recurrence.shape[2], recurrence.shape[0]
+    peepholes = x.get("peepholes", np.zeros((count, 3 * units))).astype(np.float64)
+
+    def advance(d: int, gates: np.ndarray, state: State) -> State:
+        h, c = state
+        names = activations(attrs, d, _LSTM_ACTIVATIONS)
+        f, g = (activate(name, attrs) for name in names[:2])
+        output = activate(names[2], {"clip": 0.0})
+        i_gate, o_gate, f_gate, c_gate = np.split(gates + h @ recurrence[d].T, 4, axis=1)
+        i_peep, o_peep, f_peep = np.split(peepholes[d], 3)
+        i = f(i_gate + i_peep * c)
+        keep = 1 - i if flag(attrs, "input_forget") else f(f_gate + f_peep * c)
+        c = keep * c + i * g(c_gate)
+        return f(o_gate + o_peep * c) * output(c), c
+
+    states = (x["h0"], x["c0"])
+    return run_sequence(x["gates"], x["lengths"], states, words(attrs, "directions"), advance)
+
+
+def _lstm_loops(
+    inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
+) -> Stmt:
+    """Per step: nests `gates_…` (all pre-activations), then nest `i…` (states and output)."""
+    x = _named(_LSTM_INPUTS, inputs)
+    y, h, c = outputs
+    peepholes = x.get("peepholes")
+
+    def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
+        units, d = step.units, as_expr(step.direction)
+        shape = (step.batch, 4 * units)
+        gates = Buffer.dense(f"{step.prefix}gates", shape, y.dtype, "arena")
+        f, g, last = activations(attrs, step.direction, _LSTM_ACTIVATIONS)
+
+        def gate(i: Index, number_of_gate: int, peephole: int | None = None) -> Expr:
+            value: Expr = Load(gates, (i[0], i[1] + number_of_gate * units))
+            if peepholes is not None and peephole is not None:
+                weight = Load(peepholes, (d, i[1] + peephole * units))
+                value = _add(value, _mul(weight, step.of(c, i)))
+            return value
+
+        def new_state(i: Index) -> Sequence[Stmt]:
+            admit = activated(f, gate(i, 0, 0), attrs)
+            if flag(attrs, "input_forget"):
+                keep = _complement(admit)
+            else:
+                keep = activated(f, gate(i, 2, 2), attrs)
+            added = _mul(admit, activated(g, gate(i, 3), attrs))
+            memory = step.set(c, i, _add(_mul(keep, step.of(c, i)), added))
+            shown = activated(last, step.of(c, i), {"clip": 0.0})
+            return memory, step.set(h, i, _mul(activated(f, gate(i, 1, 1), attrs), shown))
+
+        products = step.products("gates", gates, lambda i: step.gate(*i), lambda i: step.of(h, i))
+        return (gates,), seq((products, step.advance(new_state)))
+
+    return layer_loops(x, y, ((h, x["h0"]), (c, x["c0"])), attrs, prefix, cell)
+
+
+LSTM_SEQUENCE = define(
+    "lstm_sequence",
+    Kind.OPAQUE,
+    (5, 6),
+    _lstm_infer,
+    _lstm_reference,
+    _lstm_loops,
+    **COMMON_ATTRIBUTES,
+    input_forget=False,
+)
+
+
+# gru_sequence: gates in the order update, reset, hidden
+
+_GRU_INPUTS = ("gates", "recurrence", "recurrent_bias", "h0", "lengths")
+_GRU_ACTIVATIONS = ("sigmoid", "tanh")
+
+
+def _gru_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+    named = _named(_GRU_INPUTS, inputs)
+    bias = named.pop("recurrent_bias")
+    y, state = check_layer(named, attrs, 3, _GRU_ACTIVATIONS)
+    same_dtype((inputs[0], bias))
+    expected = (state.static_shape[0], 3 * state.static_shape[2])
+    if bias.shape != expected:
+        raise ShapeError(f"recurrent_bias {bias} should have the shape {list(expected)}")
+    return y, state
+
+
+def _gru_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
+    x = _named(_GRU_INPUTS, inputs)
+    recurrence, bias = (x[n].astype(np.float64) for n in ("recurrence", "recurrent_bias"))
+
+    def advance(d: int, gates: np.ndarray, state: State) -> State:
+        (h,) = state
+        f, g = (activate(name, attrs) for name in activations(attrs, d, _GRU_ACTIVATIONS))
+        z_weight, r_weight, h_weight = np.split(recurrence[d], 3)
+        z_bias, r_bias, h_bias = np.split(bias[d], 3)
+        z_gate, r_gate, h_gate = np.split(gates, 3, axis=1)
+        update = f(z_gate + h @ z_weight.T + z_bias)
+        reset = f(r_gate + h @ r_weight.T + r_bias)
+        if flag(attrs, "linear_before_reset"):
+            candidate = g(h_gate + reset * (h @ h_weight.T + h_bias))
+        else:
+            candidate = g(h_gate + (reset * h) @ h_weight.T + h_bias)
+        return ((1 - update) * candidate + update * h,)
+
+    directions = words(attrs, "directions")
+    return run_sequence(x["gates"], x["lengths"], (x["h0"],), directions, advance)
+
+
+def _gru_loops(
+    inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
+) -> Stmt:
+    """Per step: nests `gates_…`, unless linear before reset `reset_…` and `hidden_…`, then `i…`."""
+    x = _named(_GRU_INPUTS, inputs)
+    y, h = outputs
+    linear = flag(attrs, "linear_before_reset")
+
+    def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
+        units = step.units
+        f, g = activations(attrs, step.direction, _GRU_ACTIVATIONS)
+
+        def temporary(name: str, width: int) -> Buffer:
+            return Buffer.dense(f"{step.prefix}{name}", (step.batch, width), y.dtype, "arena")
+
+        def bias(column: Expr) -> Expr:
+            return Load(x["recurrent_bias"], (as_expr(step.direction), column))
+
+        # The recurrent products, with bias: of all gates, or of update and reset alone.
+        gates = temporary("gates", (3 if linear else 2) * units)
+
+        def gate(i: Index, number_of_gate: int) -> Expr:
+            column = i[1] + number_of_gate * units
+            value = _add(step.gate(i[0], column), Load(gates, (i[0], column)))
+            return activated(f, value, attrs)
+
+        def candidate(i: Index) -> Expr:
+            column = i[1] + 2 * units
+            if linear:
+                recurrent = _mul(gate(i, 1), Load(gates, (i[0], column)))
+            else:
+                recurrent = Load(hidden, i)
+            return activated(g, _add(step.gate(i[0], column), recurrent), attrs)
+
+        def new_state(i: Index) -> Sequence[Stmt]:
+            update = gate(i, 0)
+            value = _mul(_complement(update), candidate(i))
+            return (step.set(h, i, _add(value, _mul(update, step.of(h, i)))),)
+
+        def previous(i: Index) -> Expr:
+            return step.of(h, i)
+
+        products = step.products("gates", gates, lambda i: bias(i[1]), previous)
+        if linear:
+            return (gates,), seq((products, step.advance(new_state)))
+        reset, hidden = temporary("reset", units), temporary("hidden", units)
+        nests = (
+            products,
+            nest(
+                f"{step.prefix}reset_i",
+                reset.shape,
+                lambda i: Store(reset, i, _mul(gate(i, 1), step.of(h, i))),
+            ),
+            step.products(
+                "hidden",
+                hidden,
+                lambda i: bias(i[1] + 2 * units),
+                lambda i: Load(reset, i),
+                2 * units,
+            ),
+            step.advance(new_state),
+        )
+        return (gates, reset, hidden), seq(nests)
+
+    return layer_loops(x, y, ((h, x["h0"]),), attrs, prefix, cell)
+
+
+GRU_SEQUENCE = define(
+    "gru_sequence",
+    Kind.OPAQUE,
+    5,
+    _gru_infer,
+    _gru_reference,
+    _gru_loops,
+    **COMMON_ATTRIBUTES,
+    linear_before_reset=False,
+)
+
+
+# rnn_sequence
+
+_RNN_INPUTS = ("gates", "recurrence", "h0", "lengths")
+_RNN_ACTIVATIONS = ("tanh",)
+
+
+def _rnn_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+    return check_layer(_named(_RNN_INPUTS, inputs), attrs, 1, _RNN_ACTIVATIONS)
+
+
+def _rnn_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
+    x: Mapping[str, np.ndarray] = _named(_RNN_INPUTS, inputs)
+    recurrence = x["recurrence"].astype(np.float64)
+
+    def advance(d: int, gates: np.ndarray, state: State) -> State:
+        (f,) = (activate(name, attrs) for name in activations(attrs, d, _RNN_ACTIVATIONS))
+        return (f(gates + state[0] @ recurrence[d].T),)
+
+    directions = words(attrs, "directions")
+    return run_sequence(x["gates"], x["lengths"], (x["h0"],), directions, advance)
+
+
+def _rnn_loops(
+    inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
+) -> Stmt:
+    """Per step: nests `gates_…` (the pre-activation), then nest `i…`."""
+    x = _named(_RNN_INPUTS, inputs)
+    y, h = outputs
+
+    def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
+        shape = (step.batch, step.units)
+        gates = Buffer.dense(f"{step.prefix}gates", shape, y.dtype, "arena")
+        (f,) = activations(attrs, step.direction, _RNN_ACTIVATIONS)
+
+        def new_state(i: Index) -> Sequence[Stmt]:
+            return (step.set(h, i, activated(f, Load(gates, i), attrs)),)
+
+        products = step.products("gates", gates, lambda i: step.gate(*i), lambda i: step.of(h, i))
+        return (gates,), seq((products, step.advance(new_state)))
+
+    return layer_loops(x, y, ((h, x["h0"]),), attrs, prefix, cell)
+
+
+RNN_SEQUENCE = define(
+    "rnn_sequence",
+    Kind.OPAQUE,
+    4,
+    _rnn_infer,
+    _rnn_reference,
+    _rnn_loops,
+    **COMMON_ATTRIBUTES,
+)
+
+OPERATORS = (LSTM_SEQUENCE, GRU_SEQUENCE, RNN_SEQUENCE)
