@@ -7,7 +7,6 @@ can be replaced (`Names`), which is how the structural hash makes them canonical
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mlc.ir.dtype import BOOL, INDEX, DType
@@ -28,22 +27,8 @@ from mlc.ir.expr import (
 )
 from mlc.ir.functions import FUNCTIONS
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Seq, Stmt, Store
+from mlc.ir.text.lines import WIDTH, Line
 from mlc.ir.text.syntax import INFIX, PREFIX, PREFIX_BINDS, location, name, number
-
-INDENT = "  "
-WIDTH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of text: how deep it is nested, and the object that it shows, if it shows one."""
-
-    depth: int
-    text: str
-    owner: object = None
-
-    def __str__(self) -> str:
-        return INDENT * self.depth + self.text
 
 
 class Names:

@@ -74,7 +74,7 @@ def number(value: float, dtype: DType = INDEX) -> str:
     """
     if dtype.kind == "bool":
         return "true" if value else "false"
-    text = repr(int(value) if isinstance(value, int) or not dtype.is_float else float(value))
+    text = repr(float(value) if dtype.is_float else int(value))
     return text if dtype is INDEX else f"{text}:{dtype}"
 
 
