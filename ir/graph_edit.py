@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -44,6 +45,14 @@ def complete_attrs(op: str, given: Mapping[str, Attr]) -> dict[str, Attr]:
         what = f"unknown attribute '{unknown[0]}'" if unknown else f"no attribute '{missing[0]}'"
         raise VerifyError(f"{op}: {what}")
     return {name: given.get(name, default) for name, default in known.items()}
+
+
+def attr_of(node: Node, name: str) -> Attr:
+    """An attribute of a node, or its default where the node leaves it out."""
+    found = node.attrs.get(name)
+    if found is None:
+        found = OPERATORS[node.op].attributes[name]
+    return cast("Attr", found)
 
 
 def join_locs(locs: Iterable[Loc]) -> Loc:

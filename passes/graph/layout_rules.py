@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from mlc.ir.graph import Node
+from mlc.ir.graph_edit import attr_of
 from mlc.ir.layout import Layout
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
@@ -107,7 +108,7 @@ def _reduce(
     source = inputs[0]
     if output.rank == source.rank:
         return source.layout
-    axes = node.attrs["axes"] if "axes" in node.attrs else (node.attrs["axis"],)
+    axes = attr_of(node, "axes") if node.op in _REDUCTIONS else (attr_of(node, "axis"),)
     return without_axes(source.layout, source.rank, cast("tuple[int, ...]", axes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlc.ir.graph import Node
+from mlc.ir.graph_edit import attr_of
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from mlc.passes.graph.fusion.group import Group, Refusal
@@ -41,4 +42,4 @@ def check_producer(group: Group, node: Node) -> Refusal | None:
 
 def is_final_pad(node: Node) -> bool:
     """Whether a node frames its input with a constant: the last step of a kernel's store."""
-    return node.op == "pad" and node.attrs["mode"] == "constant"
+    return node.op == "pad" and attr_of(node, "mode") == "constant"

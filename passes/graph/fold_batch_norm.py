@@ -1,0 +1,257 @@
+"""fold-batch-norm: constants that scale and shift channels go into the weights before them.
+
+A convolution or matrix product with constant weights, followed by any chain of `batch_norm`, `mul`,
+`div`, `add`, `sub` and `neg` with constants by output channel, becomes one with scaled weights and
+at most one `add`. The product of all factors is formed in float64 and rounded once. Any other
+`batch_norm` becomes a `mul` and an `add`.
+
+    before   c = conv(x, w);  b = batch_norm(c, scale, bias, mean, var)
+    after    c = conv(x, w');  b = add(c, shift)     w' = w · scale / sqrt(var + epsilon)
+
+Holds after: there is no `batch_norm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from mlc.ir.graph import Graph, Node, Value
+from mlc.ir.graph_edit import GraphEdit, attr_of, join_locs
+from mlc.passes.base import Pass
+from mlc.passes.context import Context
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """`x * scale + shift` by channel, in float64; a scale of None is one."""
+
+    scale: Array | None
+    shift: Array
+
+    def times(self, factor: Array) -> Affine:
+        """Followed by a multiplication."""
+        scale = factor if self.scale is None else self.scale * factor
+        return Affine(scale, self.shift * factor)
+
+    def plus(self, term: Array) -> Affine:
+        """Followed by an addition."""
+        return Affine(self.scale, self.shift + term)
+
+
+@dataclass(frozen=True)
+class FoldBatchNorm(Pass):
+    """See the top of this file."""
+
+    name: ClassVar[str] = "fold-batch-norm"
+
+    def run(self, graph: Graph, context: Context) -> Graph:
+        """Linear in the size of the graph and of the weights that change."""
+        edit = GraphEdit(graph)
+        users = graph.users()
+        folded: set[Node] = set()
+        for node in graph.nodes:
+            if node in folded:
+                continue
+            chain, affine = _affine_chain(graph, users, node)
+            if affine.scale is not None or len(chain) > 1:
+                folded.update(chain)
+                _fold(edit, node, chain, affine)
+                steps = " ".join(step.op for step in chain)
+                context.decide(self.name, node.output.name, "folded", "{} into the weights", steps)
+            elif node.op == "batch_norm":
+                edit.replace(node.output, _split_batch_norm(edit, node))
+            else:
+                edit.keep(node)
+        return edit.finish()
+
+
+def _affine_chain(
+    graph: Graph, users: dict[Value, list[Node]], anchor: Node
+) -> tuple[list[Node], Affine]:
+    """The nodes after `anchor` that scale and shift channels by constants, and their sum."""
+    affine = Affine(None, np.zeros(1))
+    chain: list[Node] = []
+    axis = _CHANNEL_AXIS.get(anchor.op)
+    if axis is None or anchor.inputs[1] not in graph.constants:
+        return chain, affine
+    value = anchor.output
+    if not value.type.dtype.is_float or not isinstance(value.type.shape[axis], int):
+        return chain, affine
+    while value not in graph.outputs and len(users.get(value, ())) == 1:
+        (node,) = users[value]
+        step = _STEPS.get(node.op)
+        following = step(graph, node, value, affine, axis) if step else None
+        if following is None or node.output.type.shape != value.type.shape:
+            break
+        chain.append(node)
+        affine, value = following, node.output
+    return chain, affine
+
+
+def _by_channel(graph: Graph, value: Value, like: Value, axis: int) -> Array | None:
+    """A constant as a vector over the channels of `like`, or None if it is anything else."""
+    array = graph.constants.get(value)
+    if array is None or array.ndim > like.type.rank:
+        return None
+    axis %= like.type.rank
+    shape = (1,) * (like.type.rank - array.ndim) + array.shape
+    if any(dim != 1 for i, dim in enumerate(shape) if i != axis):
+        return None
+    return array.astype(np.float64).reshape(-1)
+
+
+def _other(node: Node, value: Value) -> Value | None:
+    """The other input of a binary node; None where both are `value`."""
+    left, right = node.inputs
+    return None if left is right else right if left is value else left
+
+
+Step = Callable[[Graph, Node, Value, Affine, int], "Affine | None"]
+
+
+def _step_binary(
+    graph: Graph, node: Node, value: Value, affine: Affine, axis: int
+) -> Affine | None:
+    other = _other(node, value)
+    constant = None if other is None else _by_channel(graph, other, value, axis)
+    if constant is None:
+        return None
+    value_first = node.inputs[0] is value
+    match node.op:
+        case "mul":
+            return affine.times(constant)
+        case "div" if value_first:
+            return affine.times(1.0 / constant) if constant.all() else None
+        case "add":
+            return affine.plus(constant)
+        case "sub" if value_first:
+            return affine.plus(-constant)
+        case "sub":
+            return affine.times(np.full(1, -1.0)).plus(constant)
+    return None
+
+
+def _step_neg(graph: Graph, node: Node, value: Value, affine: Affine, axis: int) -> Affine | None:
+    return affine.times(np.full(1, -1.0))
+
+
+def _step_batch_norm(
+    graph: Graph, node: Node, value: Value, affine: Affine, axis: int
+) -> Affine | None:
+    parameters = [graph.constants.get(parameter) for parameter in node.inputs[1:]]
+    if node.inputs[0] is not value or axis % value.type.rank != 1:
+        return None
+    scale_and_shift = _scale_and_shift(parameters, cast("float", attr_of(node, "epsilon")))
+    if scale_and_shift is None:
+        return None
+    return affine.times(scale_and_shift[0]).plus(scale_and_shift[1])
+
+
+def _scale_and_shift(
+    parameters: Sequence[Array | None], epsilon: float
+) -> tuple[Array, Array] | None:
+    """Scale and shift in float64 of constant parameters scale, bias, mean, variance."""
+    known = [array.astype(np.float64) for array in parameters if array is not None]
+    if len(known) != 4:
+        return None
+    scale, bias, mean, variance = known
+    with np.errstate(all="ignore"):
+        factor = scale / np.sqrt(variance + epsilon)
+        return factor, bias - mean * factor
+
+
+_STEPS: dict[str, Step] = {
+    **dict.fromkeys(("mul", "div", "add", "sub"), _step_binary),
+    "neg": _step_neg,
+    "batch_norm": _step_batch_norm,
+}
+
+
+def _fold(edit: GraphEdit, anchor: Node, chain: Sequence[Node], affine: Affine) -> None:
+    """Emit `anchor` with scaled weights, then the shift, in place of the chain."""
+    loc = join_locs((anchor.loc, *(node.loc for node in chain)))
+    weight = anchor.inputs[1]
+    if affine.scale is not None:
+        scaled = _SCALE_WEIGHTS[anchor.op](edit.constants[weight], affine.scale, anchor)
+        weight = edit.constant(scaled, f"{weight.name}.scaled", weight.loc)
+    edit.append(replace(anchor, inputs=(anchor.inputs[0], weight), loc=loc))
+    result = anchor.output
+    if affine.shift.any():
+        axis = _CHANNEL_AXIS[anchor.op] % result.type.rank
+        shift = affine.shift.astype(result.type.dtype.numpy)
+        shift = shift.reshape(-1, *(1,) * (result.type.rank - 1 - axis))
+        term = edit.constant(shift, f"{chain[-1].output.name}.shift", loc)
+        result = edit.emit("add", (result, term), name=chain[-1].output.name, loc=loc)
+    edit.replace(chain[-1].output, result)
+
+
+def _product(weight: Array, factor: Array) -> Array:
+    """`weight * factor`, computed in float64 piece by piece and rounded once."""
+    result = np.empty_like(weight)
+    with np.errstate(all="ignore"):
+        np.multiply(weight, factor, out=result, dtype=np.float64, casting="unsafe")
+    return result
+
+
+def _scale_conv(weight: Array, scale: Array, node: Node) -> Array:
+    return _product(weight, scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+
+
+def _scale_conv_transpose(weight: Array, scale: Array, node: Node) -> Array:
+    """Weights are [C, O/groups, …]: input channel c belongs to group c·groups/C."""
+    groups = cast("int", attr_of(node, "groups"))
+    channels, per_group = weight.shape[:2]
+    by_group = np.broadcast_to(scale, (groups * per_group,)).reshape(groups, per_group)
+    factor = np.repeat(by_group, channels // groups, axis=0)
+    return _product(weight, factor.reshape(channels, per_group, *(1,) * (weight.ndim - 2)))
+
+
+def _scale_matmul(weight: Array, scale: Array, node: Node) -> Array:
+    return _product(weight, scale[:, None] if attr_of(node, "transpose_b") else scale)
+
+
+_CHANNEL_AXIS = {"conv": 1, "conv_transpose": 1, "matmul": -1}
+_SCALE_WEIGHTS: dict[str, Callable[[Array, Array, Node], Array]] = {
+    "conv": _scale_conv,
+    "conv_transpose": _scale_conv_transpose,
+    "matmul": _scale_matmul,
+}
+
+
+def _split_batch_norm(edit: GraphEdit, node: Node) -> Value:
+    """A batch_norm that follows no weights: `x * scale + shift`."""
+    x, *parameters = node.inputs
+    epsilon = cast("float", attr_of(node, "epsilon"))
+    known = _scale_and_shift([edit.array(value) for value in parameters], epsilon)
+    shape = (-1, *(1,) * (x.type.rank - 2))
+    dtype = x.type.dtype.numpy
+    if known is not None:
+        factor, term = (
+            edit.constant(array.astype(dtype).reshape(shape), f"{node.output.name}.{what}")
+            for what, array in zip(("scale", "shift"), known, strict=True)
+        )
+    else:
+        factor, term = _scale_and_shift_nodes(edit, node, epsilon)
+    scaled = edit.emit("mul", (x, factor), loc=node.loc, name=f"{node.output.name}.scaled")
+    return edit.emit("add", (scaled, term), loc=node.loc, name=node.output.name)
+
+
+def _scale_and_shift_nodes(edit: GraphEdit, node: Node, epsilon: float) -> tuple[Value, Value]:
+    """The same of parameters that are computed at run time."""
+    x, scale, bias, mean, variance = node.inputs
+    loc = node.loc
+    small = edit.constant(np.asarray(epsilon, x.type.dtype.numpy), f"{node.output.name}.epsilon")
+    deviation = edit.emit("sqrt", [edit.emit("add", (variance, small), loc=loc)], loc=loc)
+    factor = edit.emit("div", (scale, deviation), loc=loc)
+    term = edit.emit("sub", (bias, edit.emit("mul", (mean, factor), loc=loc)), loc=loc)
+    attrs = {"shape": (*scale.type.static_shape, *(1,) * (x.type.rank - 2))}
+    return (
+        edit.emit("reshape", [factor], attrs, loc=loc),
+        edit.emit("reshape", [term], attrs, loc=loc),
+    )
