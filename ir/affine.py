@@ -220,9 +220,9 @@ def _normal(expr: Expr, bounds: Bounds) -> Linear:
         case Const(value=value):
             return Linear({}, int(value))
         case Binary("add", left, right):
-            return _join(_normal(left, bounds).plus(_normal(right, bounds)))
+            return join(_normal(left, bounds).plus(_normal(right, bounds)))
         case Binary("sub", left, right):
-            return _join(_normal(left, bounds).plus(_normal(right, bounds), -1))
+            return join(_normal(left, bounds).plus(_normal(right, bounds), -1))
         case Binary("mul", left, right):
             return _product(_normal(left, bounds), _normal(right, bounds))
         case Binary("floordiv", left, Const(value=value)) if value > 0:
@@ -324,7 +324,7 @@ def _extremum(op: str, left: Linear, right: Linear, bounds: Bounds) -> Linear:
     return linear_form(make(to_expr(left), to_expr(right)))
 
 
-def _join(linear: Linear) -> Linear:
+def join(linear: Linear) -> Linear:
     """Put quotients and remainders of one expression together again.
 
     `c*(x // c) + x % c` is `x`; `c*((x // c) % d) + x % c` is `x % (c*d)`.
@@ -335,7 +335,7 @@ def _join(linear: Linear) -> Linear:
                 divisor = int(value)
                 joined = _join_one(linear, atom, coefficient, inner, divisor)
                 if joined is not None:
-                    return _join(joined)
+                    return join(joined)
     return linear
 
 

@@ -1,13 +1,14 @@
 """A fused node → its plain loop nests, one per operator, before any schedule.
 
 After: a `Func` whose parameters are called `in0, in1, …` and `out0, …` in the order of the node, whose
-temporaries are `t0, t1, …` by node of the body, and whose loops begin with `n0_, n1_, …`. Equal
+temporaries are `t0, t1, …` by node of the body, and whose loops begin with `n0_, n1_, …`. A contraction
+or reduction never writes an output itself: a last stage copies, so that schedules have one shape. Equal
 computations over equal strides give equal functions, whatever the model called them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +16,23 @@ import numpy as np
 from mlc.ir.dtype import dtype_of
 from mlc.ir.expr import Const, Expr, Load
 from mlc.ir.graph import Graph, Node, Value
+from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from mlc.ir.rewrite import map_expr, map_exprs
 from mlc.ir.stmt import Alloc, Buffer, Func, Stmt, seq
 from mlc.passes.lower.views import View
 
 
+STAGED = (Kind.CONTRACTION, Kind.REDUCTION)
+"""Kinds of operators whose result is always a temporary of the group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One operator of a group: the buffers it writes, and the prefix of its loops."""
+    """One operator of a group: the buffers it reads and writes, and the prefix of its loops."""
 
     node: Node
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     prefix: str
 
@@ -88,18 +95,31 @@ def _stages(
     stages: list[Stage] = []
     nests: list[Stmt] = []
     temporaries: list[Buffer] = []
+    copies: list[tuple[Value, Buffer]] = []
     for number, node in enumerate(body.nodes):
+        staged = OPERATORS[node.op].kind in STAGED
         for position, value in enumerate(node.outputs):
-            if value not in buffers:
+            if value not in buffers or staged:
                 name = f"t{number}" if position == 0 else f"t{number}_{position}"
+                if value in buffers:
+                    copies.append((value, buffers[value]))
                 buffers[value] = _buffer(name, value, value.type.strides, "arena")
                 temporaries.append(buffers[value])
         outputs = [buffers[value] for value in node.outputs]
         prefix = f"n{number}_"
         inputs = [buffers[value] for value in node.inputs]
         nests.append(OPERATORS[node.op].loops(inputs, outputs, node.attrs, prefix))
-        stages.append(Stage(node, tuple(buffer.name for buffer in outputs), prefix))
+        stages.append(Stage(node, _names(inputs), _names(outputs), prefix))
+    for value, target in copies:
+        prefix = f"n{len(stages)}_"
+        copy = Node("identity", (value,), (value,), {}, value.loc)
+        nests.append(OPERATORS["identity"].loops([buffers[value]], [target], {}, prefix))
+        stages.append(Stage(copy, _names([buffers[value]]), (target.name,), prefix))
     return stages, nests, temporaries
+
+
+def _names(buffers: Sequence[Buffer]) -> tuple[str, ...]:
+    return tuple(buffer.name for buffer in buffers)
 
 
 def _buffer(name: str, value: Value, strides: tuple[int, ...], scope: str) -> Buffer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlc.backends.llvm.emit.state import HERE, IndexValue, Scalar, State
 from mlc.backends.llvm.text_builder import memory_type_name
-from mlc.ir.affine import Linear, bounds_of, linear_form
+from mlc.ir.affine import Linear, bounds_of, join, linear_form
 from mlc.ir.expr import Binary, Broadcast, Const, Expr, Ramp, Var
 from mlc.ir.stmt import Buffer
 
@@ -52,7 +52,7 @@ def _offset(buffer: Buffer, index: tuple[Expr, ...]) -> Offset:
         elif part.lanes > 1:
             return Offset(total, part.lanes, None)
         total = total.plus(linear_form(part), stride)
-    return Offset(total, lanes, lane_stride)
+    return Offset(join(total), lanes, lane_stride)
 
 
 def index_value(state: State, expr: Expr) -> IndexValue:

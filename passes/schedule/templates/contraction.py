@@ -1,0 +1,225 @@
+"""contraction: matmul and convolution by a register tile over packed weights.
+
+    for the rest of the output (parallel)
+      acc[rows, columns] = 0                 in registers
+      for reduction
+        acc += row element (broadcast) * packed column vector
+      out tile = epilogue(acc)
+
+Rows are the spatial axes of a convolution, fused, or the rows of all matrices of a product that share
+their right side. Knobs: `rows` and `columns` of the tile, `order` of the tile loops ("columns" keeps a
+panel of weights in cache while the rows stream past, "rows" the other way round).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlc.ir.operator import Kind
+from mlc.ir.stmt import For
+from mlc.passes.lower.group import Group, Stage
+from mlc.passes.schedule.primitives import (
+    compute_at,
+    fuse,
+    merge_dims,
+    pack,
+    parallel,
+    reorder,
+    set_scope,
+    split,
+    unroll,
+    vectorize,
+)
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import (
+    PARALLEL_ELEMENTS,
+    Knobs,
+    Machine,
+    Space,
+    final_loops,
+    inline_cheap,
+    inner_loops,
+    kind_of,
+)
+from mlc.passes.schedule.templates.register_tile import candidate_tiles, choose_tile
+
+_SMALL_REDUCTION = 4
+"""A channel loop this short is unrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The roles of the output's axes, and the sizes of the equivalent matrix product."""
+
+    outer: tuple[int, ...]
+    row_axes: tuple[int, ...]
+    column_axis: int
+    rows: int
+    columns: int
+    depth: int
+    weight_bytes: int
+
+
+class Contraction:
+    """Schedules groups around a `matmul` or a `conv` that is not depthwise."""
+
+    name = "contraction"
+
+    def matches(self, group: Group) -> bool:
+        """Exactly one contraction, and it is a matmul or a convolution with wide groups."""
+        anchors = [stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION]
+        return len(anchors) == 1 and anchors[0].node.op in ("matmul", "conv")
+
+    def space(self, group: Group, machine: Machine) -> Space:
+        """All tiles that fit the registers, both orders."""
+        shape = _shape(_anchor(group))
+        bits = _anchor(group).node.output.type.dtype.bits
+        tiles = candidate_tiles(shape.rows, shape.columns, machine.target, bits)
+        return {
+            "rows": sorted({tile.rows for tile in tiles}),
+            "columns": sorted({tile.columns for tile in tiles}),
+            "order": ("columns", "rows"),
+        }
+
+    def default(self, group: Group, machine: Machine) -> Knobs:
+        """The rule of `register_tile`; weights that fit the second-level cache stay there."""
+        anchor = _anchor(group)
+        shape = _shape(anchor)
+        bits = anchor.node.output.type.dtype.bits
+        tile = choose_tile(shape.rows, _group_columns(anchor, shape), machine.target, bits)
+        fits = shape.weight_bytes <= machine.target.l2_bytes // 2
+        return {
+            "rows": tile.rows,
+            "columns": tile.columns,
+            "order": "rows" if fits and shape.rows > tile.rows else "columns",
+        }
+
+    def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
+        """Tile the output, accumulate in registers, pack what the columns read."""
+        anchor = _anchor(group)
+        shape = _shape(anchor)
+        schedule = inline_cheap(Schedule(group.func), group)
+        schedule, rows = _fuse_rows(schedule, group, anchor, shape)
+        loops = final_loops(group)
+        schedule, order = _tile(schedule, [loops[a] for a in shape.outer], rows, shape, group, knobs)
+        outer, inner = order[:-2], order[-2:]
+        schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
+        schedule = set_scope(schedule, anchor.outputs[0], "register")
+        schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape)
+        schedule = _pack_columns(schedule, anchor, int(knobs["columns"]))
+        if machine.threads > 1 and anchor.node.output.type.elements * shape.depth > PARALLEL_ELEMENTS:
+            for loop in outer:
+                schedule = parallel(schedule, loop)
+        return schedule
+
+
+def _anchor(group: Group) -> Stage:
+    return next(stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
+
+
+def _shape(anchor: Stage) -> Shape:
+    node = anchor.node
+    out = node.output.type
+    right = node.inputs[1].type
+    if node.op == "conv":
+        dims = out.static_shape
+        depth = right.elements // dims[1]
+        spatial = tuple(range(2, len(dims)))
+        return Shape((0,), spatial, 1, _product(dims[2:]), dims[1], depth, right.bytes)
+    dims = out.static_shape
+    rank = len(dims)
+    left = node.inputs[0].type.static_shape
+    depth = left[-2 if node.attrs.get("transpose_a") else -1]
+    shared = right.rank == 2
+    row_axes = tuple(range(rank - 1)) if shared else (rank - 2,)
+    outer = () if shared else tuple(range(rank - 2))
+    rows = _product([dims[axis] for axis in row_axes])
+    panel = dims[-1] * depth * right.dtype.bytes
+    return Shape(outer, row_axes, rank - 1, rows, dims[-1], depth, panel)
+
+
+def _product(sizes: Sequence[int]) -> int:
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+def _group_columns(anchor: Stage, shape: Shape) -> int:
+    """Columns that share their inputs: a tile must not reach over groups of a convolution."""
+    groups = anchor.node.attrs.get("groups", 1)
+    assert isinstance(groups, int)
+    return shape.columns // groups
+
+
+def _fuse_rows(
+    schedule: Schedule, group: Group, anchor: Stage, shape: Shape
+) -> tuple[Schedule, str]:
+    """Make one loop of the row axes, and one dimension of them in the accumulator."""
+    loops = final_loops(group)
+    name = loops[shape.row_axes[0]]
+    for number, axis in enumerate(shape.row_axes[1:]):
+        fused = f"{anchor.prefix}m{number}"
+        schedule = fuse(schedule, name, loops[axis], name=fused)
+        schedule = merge_dims(schedule, anchor.outputs[0], shape.row_axes[0])
+        name = fused
+    return schedule, name
+
+
+def _tile(
+    schedule: Schedule, outer: list[str], rows: str, shape: Shape, group: Group, knobs: Knobs
+) -> tuple[Schedule, list[str]]:
+    """Split rows and columns; returns the loops in order, the two of the tile last."""
+    columns = final_loops(group)[shape.column_axis]
+    row_names, column_names = (f"{rows}_o", f"{rows}_i"), (f"{columns}_o", f"{columns}_i")
+    schedule = split(schedule, rows, int(knobs["rows"]), names=row_names)
+    schedule = split(schedule, columns, int(knobs["columns"]), names=column_names)
+    tiles = [column_names[0], row_names[0]]
+    if knobs["order"] == "rows":
+        tiles.reverse()
+    order = [*outer, *tiles, row_names[1], column_names[1]]
+    return reorder(schedule, *order), order
+
+
+def _shape_inner_nests(
+    schedule: Schedule, anchor: Stage, loop: str, inner: list[str], shape: Shape
+) -> Schedule:
+    """Reductions outside, rows unrolled, columns as vectors, in every nest of the tile."""
+    prefix, axis = anchor.prefix, shape.column_axis
+    columns = {f"{prefix}i{axis}", f"{prefix}z{axis}", inner[1]}
+    for path in inner_loops(schedule.func.body, loop):
+        reduced = [name for name in path if name.startswith(f"{prefix}r")]
+        reduced = [*reduced[1:], *reduced[:1]]  # kernel positions, then channels
+        column = [name for name in path if name in columns]
+        rows = [name for name in path if name not in reduced and name not in column]
+        if len(path) > 1 and path != [*reduced, *rows, *column]:
+            schedule = reorder(schedule, *reduced, *rows, *column)
+        for name in rows:
+            schedule = unroll(schedule, name)
+        if reduced and _extent(schedule.loop(reduced[-1])) <= _SMALL_REDUCTION:
+            schedule = unroll(schedule, reduced[-1])
+        for name in column:
+            schedule = vectorize(schedule, name)
+    return schedule
+
+
+def _extent(loop: For) -> int:
+    value = getattr(loop.extent, "value", None)
+    return int(value) if value is not None else _SMALL_REDUCTION + 1
+
+
+def _pack_columns(schedule: Schedule, anchor: Stage, columns: int) -> Schedule:
+    """Lay the column operand out as [column tile][reduction][columns of the tile]."""
+    name = anchor.inputs[1]
+    buffer = schedule.buffer(name)
+    rank = len(buffer.shape)
+    if anchor.node.op == "conv":
+        order: list[int | tuple[int, str]] = [(0, "outer"), *range(2, rank), 1, (0, "inner")]
+        return pack(schedule, name, {0: columns}, order)
+    transposed = bool(anchor.node.attrs.get("transpose_b"))
+    column, depth = (rank - 2, rank - 1) if transposed else (rank - 1, rank - 2)
+    if buffer.scope != "constant" and buffer.strides[column] == 1:
+        return schedule
+    order = [*range(rank - 2), (column, "outer"), depth, (column, "inner")]
+    return pack(schedule, name, {column: columns}, order)

@@ -1,0 +1,194 @@
+"""elementwise: nests that map outputs to outputs, and whatever no other template takes.
+
+Every nest is brought to the memory order of what it stores, neighbouring loops that step through all
+buffers together become one, the innermost is cut into vectors and the outermost shared by threads. A
+nest that can't be reordered or vectorised stays as it is, so this template always applies.
+
+Knobs: `vectors`, how many vectors an iteration of the innermost loop computes.
+"""
+
+from __future__ import annotations
+
+import math
+
+from mlc.ir.expr import Const, Load
+from mlc.ir.rewrite import walk, walk_exprs
+from mlc.ir.stmt import Buffer, For, Stmt, Store
+from mlc.passes.lower.group import Group
+from mlc.passes.schedule.primitives import (
+    fuse,
+    merge_dims,
+    parallel,
+    reorder,
+    split,
+    vectorize,
+)
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import (
+    PARALLEL_ELEMENTS,
+    Knobs,
+    Machine,
+    Space,
+    attempt,
+    chain,
+    inline_cheap,
+    roots,
+    stride_of,
+)
+
+class Elementwise:
+    """Schedules each nest on its own."""
+
+    name = "elementwise"
+
+    def matches(self, group: Group) -> bool:
+        """Always."""
+        return True
+
+    def space(self, group: Group, machine: Machine) -> Space:
+        """How many vectors at once."""
+        return {"vectors": (1, 2, 4)}
+
+    def default(self, group: Group, machine: Machine) -> Knobs:
+        """Two vectors, which hides the latency of short chains."""
+        return {"vectors": 2}
+
+    def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
+        """Schedule every nest at the top of the function."""
+        schedule = inline_cheap(Schedule(group.func), group)
+        for name in _nest_names(schedule):
+            schedule = schedule_nest(schedule, name, int(knobs["vectors"]), machine)
+        return schedule
+
+
+def _nest_names(schedule: Schedule) -> list[str]:
+    return [stmt.var for stmt in roots(schedule.func.body) if isinstance(stmt, For)]
+
+
+def schedule_nest(schedule: Schedule, name: str, vectors: int, machine: Machine) -> Schedule:
+    """Order, collapse, vectorise and share one nest, named by its outermost loop."""
+    nest = _nest(schedule, name)
+    loops = chain(nest)
+    if not all(isinstance(loop.extent, Const) for loop in loops):
+        return schedule
+    store = _only_store(nest)
+    if store is not None:
+        schedule, names = _memory_order(schedule, [loop.var for loop in loops], store)
+        schedule, names = _collapse(schedule, names)
+        if names:
+            schedule, names = _vectors(schedule, names, vectors, machine)
+            return _share(schedule, names, machine)
+    return _share(schedule, [loop.var for loop in loops], machine)
+
+
+def _nest(schedule: Schedule, name: str) -> Stmt:
+    return next(s for s in roots(schedule.func.body) if isinstance(s, For) and s.var == name)
+
+
+def _only_store(nest: Stmt) -> Store | None:
+    stores = [part for part in walk(nest) if isinstance(part, Store)]
+    return stores[0] if len(stores) == 1 else None
+
+
+def _memory_order(
+    schedule: Schedule, names: list[str], store: Store
+) -> tuple[Schedule, list[str]]:
+    """Loops by falling stride of the store; loops that it does not depend on stay outermost."""
+    strides = {name: stride_of(store.buffer, store.index, name) for name in names}
+    if None in strides.values() or 0 in strides.values():
+        return schedule, names
+    wanted = sorted(names, key=lambda name: -(strides[name] or 0))
+    if wanted == names:
+        return schedule, names
+    moved = attempt(reorder, schedule, *wanted)
+    return moved, names if moved is schedule else wanted
+
+
+def _collapse(schedule: Schedule, names: list[str]) -> tuple[Schedule, list[str]]:
+    """Fuse neighbouring loops whose dimensions lie one in the other in every buffer."""
+    position = len(names) - 2
+    while position >= 0:
+        outer, inner = names[position], names[position + 1]
+        fused = _fuse_pair(schedule, outer, inner)
+        if fused is not None:
+            schedule = fused
+            names = [*names[:position], f"{outer}_{inner}", *names[position + 2 :]]
+        position -= 1
+    return schedule, names
+
+
+def _fuse_pair(schedule: Schedule, outer: str, inner: str) -> Schedule | None:
+    extent = schedule.loop(inner).extent
+    assert isinstance(extent, Const)
+    merges: dict[str, int] = {}
+    for buffer, index in _accesses(schedule.loop(outer)):
+        steps = [stride_of(buffer, index, name) for name in (outer, inner)]
+        if None in steps or steps[0] != (steps[1] or 0) * int(extent.value):
+            return None
+        if steps[1] == 0:
+            continue
+        dims = [_dimension(buffer, index, name) for name in (outer, inner)]
+        if dims[0] is None or dims[1] != dims[0] + 1 or buffer.shape[dims[1]] != extent.value:
+            return None
+        merges[buffer.name] = dims[0]
+    schedule = fuse(schedule, outer, inner, name=f"{outer}_{inner}")
+    for name, dim in merges.items():
+        merged = attempt(merge_dims, schedule, name, dim)
+        if merged is schedule:
+            return None
+        schedule = merged
+    return schedule
+
+
+def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple]]:  # type: ignore[type-arg]
+    stores = [(part.buffer, part.index) for part in walk(stmt) if isinstance(part, Store)]
+    loads = [(e.buffer, e.index) for e in walk_exprs(stmt) if isinstance(e, Load)]
+    return [*stores, *loads]
+
+
+def _dimension(buffer: Buffer, index: tuple, loop: str) -> int | None:  # type: ignore[type-arg]
+    """The one dimension that a loop walks, if its index is the bare variable."""
+    found = [
+        dim for dim, part in enumerate(index) if getattr(part, "name", None) == loop
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _vectors(
+    schedule: Schedule, names: list[str], vectors: int, machine: Machine
+) -> tuple[Schedule, list[str]]:
+    """Cut the innermost loop into vectors, several at once where there are enough."""
+    inner = names[-1]
+    loop = schedule.loop(inner)
+    assert isinstance(loop.extent, Const)
+    extent = int(loop.extent.value)
+    store = _only_store(loop)
+    lanes = machine.target.lanes(store.buffer.dtype.bits if store else 32)
+    step = lanes * vectors
+    if extent <= step:
+        return attempt(vectorize, schedule, inner), names[:-1]
+    schedule = split(schedule, inner, step, names=(f"{inner}_o", f"{inner}_v"))
+    schedule = attempt(vectorize, schedule, f"{inner}_v")
+    return schedule, [*names[:-1], f"{inner}_o"]
+
+
+def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
+    """Give the outermost loops to the threads, as many as it takes to keep them all busy."""
+    loops = schedule.loops()
+    if machine.threads == 1 or not names or names[0] not in loops:
+        return schedule
+    extents = [int(getattr(loop.extent, "value", 1)) for loop in chain(loops[names[0]])]
+    if math.prod(extents) < PARALLEL_ELEMENTS:
+        return schedule
+    count = 1
+    for name in names:
+        after = attempt(parallel, schedule, name)
+        if after is schedule:
+            return schedule
+        schedule = after
+        count *= int(getattr(loops[name].extent, "value", 1))
+        if count >= 8 * machine.threads:
+            break
+    return schedule
+
+

@@ -1,0 +1,101 @@
+"""The register tile of a contraction: how many rows and vectors of results stay in registers.
+
+The rule counts, for every tile that fits the registers, the cycles of the inner loop over all tiles of
+the output, smaller ones at the edges included: multiply-adds over the number of ports, loads over two
+a cycle, and the latency of one dependent multiply-add where the tile has too few accumulators to hide
+it; then a little for every load, more for those of the column panel, which come from the second-level
+cache. The best is the smallest sum; among equals the larger tile.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from mlc.target import Target
+
+_LOADS_PER_CYCLE = 2.0
+_ROW_COST = 0.08
+_COLUMN_COST = 0.2
+"""Cycles that a broadcast row element, and 32 bytes of a column panel, cost beside the arithmetic."""
+_LOOP_OVERHEAD = 0.25
+"""Cycles that counting and branching cost each iteration beside the arithmetic."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTile:
+    """`rows` × `columns` results, in elements; `columns` is a multiple of the vector length."""
+
+    rows: int
+    columns: int
+
+
+@functools.lru_cache(maxsize=4096)
+def choose_tile(rows: int, columns: int, target: Target, bits: int) -> RegisterTile:
+    """The best tile for an output of `rows` × `columns` elements of `bits` width.
+
+    >>> from mlc.target import Target
+    >>> avx2 = Target("x", "x86_64-linux-gnu", "haswell", "", 256, 16)
+    >>> choose_tile(384, 384, avx2, 32)
+    RegisterTile(rows=6, columns=16)
+    """
+    lanes = target.lanes(bits)
+    candidates = candidate_tiles(rows, columns, target, bits)
+    return min(
+        candidates,
+        key=lambda tile: (
+            round(cycles(rows, columns, tile, lanes, target), 3),
+            -tile.rows * tile.columns,
+        ),
+    )
+
+
+def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple[RegisterTile, ...]:
+    """Every tile that fits the registers and is not larger than the output in either way."""
+    lanes = target.lanes(bits)
+    most_vectors = -(-columns // lanes)
+    found = []
+    for vectors in range(1, most_vectors + 1):
+        most_rows = _most_rows(vectors, target)
+        if most_rows < 1:
+            break
+        found += [
+            RegisterTile(count, vectors * lanes) for count in range(1, min(rows, most_rows) + 1)
+        ]
+    return tuple(found)
+
+
+def _most_rows(vectors: int, target: Target) -> int:
+    """Accumulators, one vector of each column and one broadcast row must fit.
+
+    With a single row the column vectors are operands in memory and take no registers.
+    """
+    registers = target.vector_registers
+    many = (registers - 1 - vectors) // vectors
+    single = 2 * target.fma_latency * target.fma_ports
+    return many if many > 1 else int(vectors <= min(single, registers - 2))
+
+
+def cycles(rows: int, columns: int, tile: RegisterTile, lanes: int, target: Target) -> float:
+    """Cycles for one step of the reduction over the whole output."""
+    total = 0.0
+    for row_count, tile_rows in _pieces(rows, tile.rows):
+        for column_count, tile_columns in _pieces(columns, tile.columns):
+            vectors = -(-tile_columns // lanes)
+            total += row_count * column_count * tile_cycles(tile_rows, vectors, target)
+    return total
+
+
+def tile_cycles(rows: int, vectors: int, target: Target) -> float:
+    """Cycles for one step of the reduction in one tile."""
+    arithmetic = rows * vectors / target.fma_ports
+    panel = vectors * max(1, target.vector_bits // 256)
+    loads = (rows + panel) / _LOADS_PER_CYCLE
+    bound = max(arithmetic, loads, float(target.fma_latency))
+    return bound + rows * _ROW_COST + panel * _COLUMN_COST + _LOOP_OVERHEAD
+
+
+def _pieces(extent: int, size: int) -> list[tuple[int, int]]:
+    """How many tiles of which extent: whole ones, then the smaller one at the end."""
+    whole, rest = divmod(extent, size)
+    return [(count, length) for count, length in ((whole, size), (1, rest)) if count and length]

@@ -1,0 +1,29 @@
+"""Which template schedules a group, and the schedule of its default or given knobs."""
+
+from __future__ import annotations
+
+from mlc.passes.lower.group import Group
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import Knobs, Machine, Template
+from mlc.passes.schedule.templates.contraction import Contraction
+from mlc.passes.schedule.templates.elementwise import Elementwise
+from mlc.passes.schedule.templates.window import Window
+from mlc.target import Target
+
+TEMPLATES: tuple[Template, ...] = (Window(), Contraction(), Elementwise())
+"""In the order in which they are asked; the last takes everything."""
+
+
+def template_for(group: Group) -> Template:
+    """The first template that matches."""
+    return next(template for template in TEMPLATES if template.matches(group))
+
+
+def schedule_group(
+    group: Group, target: Target, threads: int, knobs: Knobs | None = None
+) -> Schedule:
+    """Schedule a group by its template, with the default knobs where none are given."""
+    machine = Machine(target, threads)
+    template = template_for(group)
+    chosen = template.default(group, machine) if knobs is None else knobs
+    return template.apply(group, chosen, machine)
