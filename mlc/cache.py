@@ -8,6 +8,7 @@ its bound.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -104,21 +105,21 @@ class CompileCache:
         try:
             module = load(entry, num_threads, object_loader=object_loader, linker=linker)
         except ArtifactError:
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
             return None
         _touch(entry)
         return module
 
     def store(self, key: str, compiled: Compiled, linker: Linker | None = None) -> None:
-        """Keep `compiled` under `key`, with the texts that are made already.
+        """Keep `compiled` under `key`, with all texts but assembly, which costs a compilation.
 
         Raises `CacheError` when it cannot be written, for want of space for example.
         """
         entry = self._entry(key)
         if not is_artifact(entry):
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
         try:
-            write_artifact(compiled, entry, linker=linker, texts=compiled.texts.ready)
+            write_artifact(compiled, entry, linker=linker, texts=compiled.texts.without("asm"))
         except ArtifactError as error:
             if not is_artifact(entry):  # or another process stored it in the same moment
                 self._report(CacheError(error.message))
@@ -127,7 +128,7 @@ class CompileCache:
     def clear(self) -> None:
         """Remove every entry."""
         for entry in self._entries():
-            shutil.rmtree(entry.path, ignore_errors=True)
+            _remove(entry.path)
 
     @property
     def bytes(self) -> int:
@@ -159,7 +160,7 @@ class CompileCache:
             if total <= self.max_bytes:
                 break
             if entry.path != keep:
-                shutil.rmtree(entry.path, ignore_errors=True)
+                _remove(entry.path)
                 total -= entry.bytes
 
 
@@ -193,12 +194,19 @@ def _prepare(folder: Path) -> None:
         raise CacheError(f"cannot write to the cache folder {folder}")
 
 
+def _remove(path: Path) -> None:
+    """Remove a folder or a file; another process may do so in the same moment."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def _touch(entry: Path) -> None:
     """Note that the entry was used; another process may just have removed it."""
-    try:
+    with contextlib.suppress(OSError):
         os.utime(entry / MANIFEST)
-    except OSError:
-        return
 
 
 def _is_leftover(path: Path) -> bool:

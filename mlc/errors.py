@@ -151,11 +151,11 @@ class CompileError(MlcError):
     """Code generation or linking failed."""
 
 
-def _caret_excerpt(source: str, line: int, column: int) -> str:
+def _caret_excerpt(source: str, line: int, column: int) -> str | None:
     """The line before, the line itself, and a caret under `column` (both counted from 1)."""
     lines = source.split("\n")
     if not 1 <= line <= len(lines):
-        return ""
+        return None
     width = len(str(line))
     shown = [
         f"  {number:>{width}} | {lines[number - 1]}" for number in range(max(1, line - 1), line + 1)

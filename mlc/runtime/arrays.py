@@ -97,15 +97,23 @@ def _as_numpy(value: object, where: str) -> Array:
     """A view of any array-like object; `InputError` when it is none."""
     if isinstance(value, np.ndarray):
         return value
+    if hasattr(value, "__dlpack__"):
+        return _from_dlpack(value, where)
     try:
-        if hasattr(value, "__dlpack__"):
-            return np.from_dlpack(value)
         return np.asarray(memoryview(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError, BufferError, RuntimeError) as error:
+    except (TypeError, ValueError, BufferError):
         raise InputError(
-            f"{where}: {_kind(value)} given, an array is needed ({error})",
+            f"{where}: {_kind(value)} given, an array is needed",
             hint="give a NumPy array, or an object with the buffer protocol or DLPack",
         ) from None
+
+
+def _from_dlpack(value: Any, where: str) -> Array:
+    try:
+        return np.from_dlpack(value)
+    except (TypeError, ValueError, BufferError, RuntimeError) as error:
+        kind = type(value).__name__
+        raise InputError(f"{where}: NumPy cannot read this {kind}: {error}") from None
 
 
 def _check_type(array: Array, port: Port, where: str) -> None:

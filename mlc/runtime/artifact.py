@@ -57,11 +57,11 @@ def load(
             code = (object_loader or _default_object_loader())(compiled.code.data)
         else:
             code = SharedObject(code_path)
+        return Module(compiled, code, num_threads=num_threads, linker=linker)
     except ArtifactError as error:
         if error.node is None:
             error.node = str(folder)
         raise
-    return Module(compiled, code, num_threads=num_threads, linker=linker)
 
 
 def read_artifact(folder: Path) -> tuple[Compiled, Path]:

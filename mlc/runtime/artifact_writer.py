@@ -33,8 +33,8 @@ from mlc.runtime.manifest import (
 from mlc.runtime.safetensors_area import header
 from mlc.runtime.texts import Sections, Texts
 
-Linker = Callable[[bytes], bytes | None]
-"""Makes a shared object of relocatable object code; None when there is no linker."""
+Linker = Callable[[bytes, str], bytes | None]
+"""Makes a shared object of relocatable code for a triple; None when there is no linker."""
 
 _CODE_SUFFIX = {OBJECT: ".o", SHARED: ".so"}
 _TEXT_SUFFIX = {"llvm": ".ll", "asm": ".s"}
@@ -63,7 +63,7 @@ def write_artifact(
         ) as scratch:
             folder = Path(scratch, "new")
             folder.mkdir()
-            _write_files(compiled, folder, _linked(compiled.code, linker), texts or compiled.texts)
+            _write_files(compiled, folder, _linked(compiled, linker), texts or compiled.texts)
             _put_in_place(folder, target, Path(scratch, "old"))
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror or error}") from None
@@ -91,8 +91,11 @@ def _check_replaceable(target: Path) -> None:
         )
 
 
-def _linked(code: Code, linker: Linker | None) -> Code:
-    shared = linker(code.data) if linker is not None and code.kind == OBJECT else None
+def _linked(compiled: Compiled, linker: Linker | None) -> Code:
+    code = compiled.code
+    if linker is None or code.kind == SHARED:
+        return code
+    shared = linker(code.data, compiled.machine.triple)
     return code if shared is None else Code(SHARED, shared)
 
 

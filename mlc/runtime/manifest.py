@@ -218,4 +218,10 @@ def _one_of(value: object, *choices: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return f"no entry {error}" if isinstance(error, KeyError) else str(error)
+    match error:
+        case KeyError():
+            return f"no entry {error}"
+        case MlcError():
+            return error.message
+        case _:
+            return str(error)

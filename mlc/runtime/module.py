@@ -31,6 +31,7 @@ from mlc.runtime.memory import aligned_array
 from mlc.runtime.native import LoadedCode, ObjectLoader
 from mlc.runtime.profile import Profile
 from mlc.runtime.signature import Port, check_unique_names
+from mlc.runtime.texts import Texts
 from mlc.runtime.threads import available_processors
 
 Outputs = Array | Sequence[Array] | Mapping[str, Array]
@@ -53,7 +54,6 @@ class Module:
             raise InputError(f"num_threads is {num_threads}, at least 1 is needed")
         self._compiled = compiled
         self._linker = linker
-        self._texts = compiled.texts
         self._inputs = compiled.inputs
         self._outputs = compiled.outputs
         self._input_positions = check_unique_names(compiled.inputs, "input")
@@ -139,9 +139,14 @@ class Module:
             self._executable.run(ready, outputs, row)
         return Profile(calls, np.median(ticks[1:], axis=0).tolist())
 
+    @property
+    def texts(self) -> Texts:
+        """The texts behind `ir`."""
+        return self._compiled.texts
+
     def ir(self, stage: str, kernel: str | None = None) -> str:
         """The text of a stage: "graph", "optimized", "loops", "llvm" or "asm"."""
-        return self._texts.get(stage, kernel)
+        return self.texts.get(stage, kernel)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the module as a folder that `mlc.load` reads; all of it or nothing.

@@ -38,5 +38,5 @@ class SharedObject:
         """Where `symbol` lies; `ArtifactError` when the code does not export it."""
         try:
             return int(ffi.cast("uintptr_t", ffi.addressof(self._library, symbol)))
-        except AttributeError:
+        except (AttributeError, ffi.error):
             raise ArtifactError(f"the code does not export {symbol}") from None

@@ -32,16 +32,14 @@ class Texts:
         """The stages there are texts of."""
         return tuple(stage for stage in STAGES if stage in self._sources)
 
-    @property
-    def ready(self) -> Texts:
-        """Only the texts that are already made."""
-        return Texts(
-            {stage: source for stage, source in self._sources.items() if not callable(source)}
-        )
+    def without(self, *stages: str) -> Texts:
+        """The texts of the other stages."""
+        return Texts({s: source for s, source in self._sources.items() if s not in stages})
 
-    def with_sources(self, sources: Mapping[str, Source]) -> Texts:
-        """These texts, and others for the stages that have none."""
-        return Texts({**sources, **self._sources})
+    def provide(self, stage: str, source: Source) -> None:
+        """Give the text of a stage that has none."""
+        _check_stage(stage)
+        self._sources.setdefault(stage, source)
 
     def sections(self, stage: str) -> Sections:
         """The text of `stage` by kernel; `MlcError` where there is none."""
