@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,12 @@ def excerpt(lines: Sequence[Line], owner: object, focus: str = "") -> str | None
     for number in shown:
         result.append(f"  {number + 1:>{width}} | {lines[number]}")
         if number == found:
-            column = len(INDENT) * lines[number].depth + max(0, lines[number].text.find(focus))
+            column = len(INDENT) * lines[number].depth + _column(lines[number].text, focus)
             result.append(f"  {'':>{width}} | {' ' * column}^")
     return "\n".join(result)
+
+
+def _column(text: str, focus: str) -> int:
+    """Where `focus` starts in `text`, not in the middle of a word; 0 where it does not occur."""
+    found = re.search(rf"(?<![\w.]){re.escape(focus)}(?![\w.])|{re.escape(focus)}(?<!\w)", text)
+    return found.start() if found else 0
