@@ -18,7 +18,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from mlc.backends.llvm.native.thread_pool import SPIN_NANOSECONDS, thread_pool_ir
+from mlc.backends.llvm.native.futex import SPIN_NANOSECONDS
+from mlc.backends.llvm.native.thread_pool import thread_pool_ir
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),

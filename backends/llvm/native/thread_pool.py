@@ -20,44 +20,20 @@ takes chunks too, then clears the open bit and waits for the active count to rea
 workers that really joined are waited for: one that never got a processor delays nobody.
 
 Both halves are futex words: workers sleep on the generation, the caller on the low half. Everybody
-spins at most SPIN_NANOSECONDS before sleeping. `sleepers` counts the workers asleep, so that a
+spins at most `futex.SPIN_NANOSECONDS` before sleeping. `sleepers` counts the workers asleep, so that a
 publication without sleepers makes no system call; whoever ends a sleep (the waker for those it
 woke, the sleeper itself otherwise) takes it off the count.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from string import Template
 
 from mlc.backends.llvm.native.clock import clock_ir
+from mlc.backends.llvm.native.futex import futex_ir
 
-SPIN_NANOSECONDS = 100_000
-SPINS_PER_CLOCK_READ = 64
 CHUNKS_PER_THREAD = 4
 
-
-@dataclass(frozen=True)
-class _Processor:
-    """What differs between processors: the futex system call, and what to call in spin loops."""
-
-    futex: int
-    pause_declaration: str
-    pause: str
-
-
-_LINUX_PROCESSORS = {
-    "x86_64": _Processor(
-        futex=202,
-        pause_declaration="declare void @llvm.x86.sse2.pause()",
-        pause="call void @llvm.x86.sse2.pause()",
-    ),
-    "aarch64": _Processor(
-        futex=98,
-        pause_declaration="declare void @llvm.aarch64.isb(i32)",
-        pause="call void @llvm.aarch64.isb(i32 15)",
-    ),
-}
 
 # Byte offsets into the pool. What the caller writes, what all fight over and what only lies there
 # are on different cache lines.
@@ -89,54 +65,6 @@ _STATE_BITS = {
 # All signals but the synchronous ones (ILL 4, ABRT 6, BUS 7, FPE 8, SEGV 11) are blocked in
 # workers, so that the host's handlers run on the host's threads.
 _BLOCKED_SIGNALS = ~sum(1 << (number - 1) for number in (4, 6, 7, 8, 11))
-
-_FUTEX = """\
-$PAUSE_DECLARATION
-declare i64 @syscall(i64, ...)
-
-; FUTEX_WAIT_PRIVATE is 128: sleep while the word holds `expected`; 0 when woken.
-define internal i64 @mlc_futex_wait(ptr %word, i32 %expected) nounwind {
-  %status = call i64 (i64, ...) @syscall(i64 $FUTEX, ptr %word, i32 128, i32 %expected,
-                                         ptr null, ptr null, i32 0)
-  ret i64 %status
-}
-
-; FUTEX_WAKE_PRIVATE is 129: wake at most `limit` sleepers; how many were woken.
-define internal i32 @mlc_futex_wake(ptr %word, i32 %limit) nounwind {
-  %status = call i64 (i64, ...) @syscall(i64 $FUTEX, ptr %word, i32 129, i32 %limit,
-                                         ptr null, ptr null, i32 0)
-  %woken = trunc i64 %status to i32
-  %some = icmp sgt i32 %woken, 0
-  %result = select i1 %some, i32 %woken, i32 0
-  ret i32 %result
-}
-
-; Spin while the word at `address` equals `value`: true when it changed, false when time is over.
-define internal i1 @mlc_spin_while_equal(ptr %address, i32 %value) nounwind {
-entry:
-  %start = call i64 @mlc_clock_ns()
-  br label %spin
-spin:
-  %turn = phi i32 [ 0, %entry ], [ %turn.next, %again ], [ 0, %time ]
-  %word = load atomic i32, ptr %address acquire, align 4
-  %equal = icmp eq i32 %word, %value
-  br i1 %equal, label %again, label %differs
-again:
-  $PAUSE
-  %turn.next = add i32 %turn, 1
-  %look = icmp eq i32 %turn.next, $SPINS_PER_CLOCK_READ
-  br i1 %look, label %time, label %spin
-time:
-  %now = call i64 @mlc_clock_ns()
-  %elapsed = sub i64 %now, %start
-  %over = icmp ugt i64 %elapsed, $SPIN_NANOSECONDS
-  br i1 %over, label %give.up, label %spin
-differs:
-  ret i1 true
-give.up:
-  ret i1 false
-}
-"""
 
 _WORKER = """\
 ; Take chunks of the current job until none is left.
@@ -459,20 +387,14 @@ def thread_pool_ir(triple: str) -> str:
     On a target without a known futex the same functions are there and everything runs on the
     calling thread.
     """
-    parts = triple.split("-")
-    processor = _LINUX_PROCESSORS.get(parts[0]) if "linux" in parts else None
-    if processor is None:
+    futex = futex_ir(triple)
+    if futex is None:
         return "\n".join((clock_ir(triple), _WITHOUT_THREADS))
     values = {
         **_LAYOUT,
         **_STATE_BITS,
-        "FUTEX": processor.futex,
-        "PAUSE": processor.pause,
-        "PAUSE_DECLARATION": processor.pause_declaration,
         "BLOCKED_SIGNALS": _BLOCKED_SIGNALS,
-        "SPIN_NANOSECONDS": SPIN_NANOSECONDS,
-        "SPINS_PER_CLOCK_READ": SPINS_PER_CLOCK_READ,
         "CHUNKS_PER_THREAD": CHUNKS_PER_THREAD,
     }
-    template = "\n".join((_FUTEX, _WORKER, _CREATE_AND_DESTROY, _PARALLEL_FOR))
-    return "\n".join((clock_ir(triple), Template(template).substitute(values)))
+    pool = Template("\n".join((_WORKER, _CREATE_AND_DESTROY, _PARALLEL_FOR))).substitute(values)
+    return "\n".join((clock_ir(triple), futex, pool))
