@@ -20,9 +20,9 @@ takes chunks too, then clears the open bit and waits for the active count to rea
 workers that really joined are waited for: one that never got a processor delays nobody.
 
 Both halves are futex words: workers sleep on the generation, the caller on the low half. Everybody
-spins at most `futex.SPIN_NANOSECONDS` before sleeping. `sleepers` counts the workers asleep, so that a
-publication without sleepers makes no system call; whoever ends a sleep (the waker for those it
-woke, the sleeper itself otherwise) takes it off the count.
+spins for a while before sleeping. `sleepers` counts the workers asleep, so that a publication
+without sleepers makes no system call; whoever ends a sleep (the waker for those it woke, the
+sleeper itself otherwise) takes it off the count.
 """
 
 from __future__ import annotations
