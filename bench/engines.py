@@ -84,15 +84,7 @@ def _load_mnn(path: Path, feeds: Feeds, threads: int) -> Run:
 
     converted = path.with_suffix(".mnn")
     if not converted.exists():
-        command = [
-            str(Path(sys.executable).with_name("mnnconvert")),
-            "-f",
-            "ONNX",
-            "--bizCode",
-            "x",
-        ]
-        command += ["--modelFile", str(path), "--MNNModel", str(converted), "--useOriginRNNImpl"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        _convert_to_mnn(path, converted)
     outputs = [value.name for value in onnx.load(path, load_external_data=False).graph.output]
     settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
     manager = MNN.nn.create_runtime_manager((settings,))
@@ -101,6 +93,17 @@ def _load_mnn(path: Path, feeds: Feeds, threads: int) -> Run:
     )
     variables = [_mnn_variable(MNN.expr, array) for array in feeds.values()]
     return lambda: [np.array(variable.read()) for variable in network.forward(variables)]
+
+
+def _convert_to_mnn(path: Path, converted: Path) -> None:
+    """By the extension module alone: MNN's own command installs packages and reports its use."""
+    unfinished = converted.with_suffix(".unfinished")
+    arguments = ["mnnconvert", "-f", "ONNX", "--bizCode", "x", "--useOriginRNNImpl"]
+    arguments += ["--modelFile", str(path), "--MNNModel", str(unfinished)]
+    script = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"
+    command = [sys.executable, "-c", script, *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    unfinished.replace(converted)
 
 
 def _mnn_variable(expr: Any, array: Array) -> Any:

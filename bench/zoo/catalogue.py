@@ -76,8 +76,8 @@ def build(name: str, batch: int = 1) -> Path:
             whole = Path(unfinished) / path.name
             onnx.save(model, whole)
             whole.replace(path)
-        for old in folder.glob(f"{name}-batch{batch}-*.onnx"):
-            if old != path:
+        for old in folder.glob(f"{name}-batch{batch}-*"):
+            if old.stem != path.stem:
                 old.unlink(missing_ok=True)
     return path
 
