@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from mlc.ir.operator import Operator
 from mlc.ir.operators import (
+    arg_reduce,
     conv,
     elementwise_binary,
     elementwise_unary,
@@ -21,6 +22,7 @@ from mlc.ir.operators import (
     recurrent_layers,
     reduce,
     resize,
+    scan,
     scatter,
     softmax,
 )
@@ -35,6 +37,8 @@ _FILES = (
     scatter,
     resize,
     reduce,
+    arg_reduce,
+    scan,
     softmax,
     normalization,
     pool,

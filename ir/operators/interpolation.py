@@ -77,12 +77,12 @@ class Axis:
         x = self.positions()
         if self.mode == "nearest":
             return np.stack([np.asarray(_ROUND[self.rounding](x)).astype(np.int64)])
-        first: np.ndarray = np.floor(x).astype(np.int64) - (self.taps // 2 - 1)
+        first = np.floor(x).astype(np.int64) - (self.taps // 2 - 1)
         return np.stack([first + tap for tap in range(self.taps)])
 
     def clamped_places(self) -> np.ndarray:
         """Input elements that the taps read: int64 `[taps, new]`."""
-        return np.clip(self.places(), 0, self.old - 1)
+        return np.asarray(np.clip(self.places(), 0, self.old - 1))
 
     def weights(self) -> np.ndarray:
         """Weights of the taps: float64 `[taps, new]`, each column with the sum one."""

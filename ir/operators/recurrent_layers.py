@@ -6,6 +6,7 @@ See `mlc.ir.operators.recurrent` for shapes, directions and lengths.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -177,71 +178,104 @@ def _gru_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarr
     return run_sequence(x["gates"], x["lengths"], (x["h0"],), directions, advance)
 
 
+@dataclass(frozen=True)
+class _GruStep:
+    """One step of a gru; `gates` holds the recurrent products with their bias.
+
+    Linear before reset, they are products of all gates with the state; otherwise of update and
+    reset alone, and the hidden gate's product with the reset state goes to `hidden`.
+    """
+
+    step: Step
+    attrs: Attrs
+    recurrent_bias: Buffer
+    h: Buffer
+
+    @property
+    def linear(self) -> bool:
+        return flag(self.attrs, "linear_before_reset")
+
+    def temporary(self, name: str, gates: int) -> Buffer:
+        shape = (self.step.batch, gates * self.step.units)
+        return Buffer.dense(f"{self.step.prefix}{name}", shape, self.h.dtype, "arena")
+
+    @property
+    def gates(self) -> Buffer:
+        return self.temporary("gates", 3 if self.linear else 2)
+
+    @property
+    def reset(self) -> Buffer:
+        return self.temporary("reset", 1)
+
+    @property
+    def hidden(self) -> Buffer:
+        return self.temporary("hidden", 1)
+
+    def activated(self, which: int, value: Expr) -> Expr:
+        names = activations(self.attrs, self.step.direction, _GRU_ACTIVATIONS)
+        return activated(names[which], value, self.attrs)
+
+    def bias(self, column: Expr) -> Expr:
+        return Load(self.recurrent_bias, (as_expr(self.step.direction), column))
+
+    def previous(self, i: Index) -> Expr:
+        return self.step.of(self.h, i)
+
+    def gate(self, i: Index, number_of_gate: int) -> Expr:
+        column = i[1] + number_of_gate * self.step.units
+        value = _add(self.step.gate(i[0], column), Load(self.gates, (i[0], column)))
+        return self.activated(0, value)
+
+    def candidate(self, i: Index) -> Expr:
+        column = i[1] + 2 * self.step.units
+        if self.linear:
+            recurrent = _mul(self.gate(i, 1), Load(self.gates, (i[0], column)))
+        else:
+            recurrent = Load(self.hidden, i)
+        return self.activated(1, _add(self.step.gate(i[0], column), recurrent))
+
+    def new_state(self, i: Index) -> Sequence[Stmt]:
+        update = self.gate(i, 0)
+        value = _mul(_complement(update), self.candidate(i))
+        return (self.step.set(self.h, i, _add(value, _mul(update, self.previous(i)))),)
+
+    def reset_nests(self) -> Sequence[Stmt]:
+        """The reset state, and its products with the weights of the hidden gate."""
+        reset, hidden, first = self.reset, self.hidden, 2 * self.step.units
+
+        def store(i: Index) -> Stmt:
+            return Store(reset, i, _mul(self.gate(i, 1), self.previous(i)))
+
+        products = self.step.products(
+            "hidden", hidden, lambda i: self.bias(i[1] + first), lambda i: Load(reset, i), first
+        )
+        return nest(f"{self.step.prefix}reset_i", reset.shape, store), products
+
+    def parts(self) -> tuple[Sequence[Buffer], Stmt]:
+        """Temporaries and the nests of the step."""
+        step = self.step
+        products = step.products("gates", self.gates, lambda i: self.bias(i[1]), self.previous)
+        update = step.advance(self.new_state)
+        if self.linear:
+            return (self.gates,), seq((products, update))
+        return (self.gates, self.reset, self.hidden), seq((products, *self.reset_nests(), update))
+
+
 def _gru_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
     """Per step: nests `gates_…`, unless linear before reset `reset_…` and `hidden_…`, then `i…`."""
     x = _named(_GRU_INPUTS, inputs)
     y, h = outputs
-    linear = flag(attrs, "linear_before_reset")
-
-    def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
-        units = step.units
-        f, g = activations(attrs, step.direction, _GRU_ACTIVATIONS)
-
-        def temporary(name: str, width: int) -> Buffer:
-            return Buffer.dense(f"{step.prefix}{name}", (step.batch, width), y.dtype, "arena")
-
-        def bias(column: Expr) -> Expr:
-            return Load(x["recurrent_bias"], (as_expr(step.direction), column))
-
-        # The recurrent products, with bias: of all gates, or of update and reset alone.
-        gates = temporary("gates", (3 if linear else 2) * units)
-
-        def gate(i: Index, number_of_gate: int) -> Expr:
-            column = i[1] + number_of_gate * units
-            value = _add(step.gate(i[0], column), Load(gates, (i[0], column)))
-            return activated(f, value, attrs)
-
-        def candidate(i: Index) -> Expr:
-            column = i[1] + 2 * units
-            if linear:
-                recurrent = _mul(gate(i, 1), Load(gates, (i[0], column)))
-            else:
-                recurrent = Load(hidden, i)
-            return activated(g, _add(step.gate(i[0], column), recurrent), attrs)
-
-        def new_state(i: Index) -> Sequence[Stmt]:
-            update = gate(i, 0)
-            value = _mul(_complement(update), candidate(i))
-            return (step.set(h, i, _add(value, _mul(update, step.of(h, i)))),)
-
-        def previous(i: Index) -> Expr:
-            return step.of(h, i)
-
-        products = step.products("gates", gates, lambda i: bias(i[1]), previous)
-        if linear:
-            return (gates,), seq((products, step.advance(new_state)))
-        reset, hidden = temporary("reset", units), temporary("hidden", units)
-        nests = (
-            products,
-            nest(
-                f"{step.prefix}reset_i",
-                reset.shape,
-                lambda i: Store(reset, i, _mul(gate(i, 1), step.of(h, i))),
-            ),
-            step.products(
-                "hidden",
-                hidden,
-                lambda i: bias(i[1] + 2 * units),
-                lambda i: Load(reset, i),
-                2 * units,
-            ),
-            step.advance(new_state),
-        )
-        return (gates, reset, hidden), seq(nests)
-
-    return layer_loops(x, y, ((h, x["h0"]),), attrs, prefix, cell)
+    bias = x["recurrent_bias"]
+    return layer_loops(
+        x,
+        y,
+        ((h, x["h0"]),),
+        attrs,
+        prefix,
+        lambda step: _GruStep(step, attrs, bias, h).parts(),
+    )
 
 
 GRU_SEQUENCE = define(

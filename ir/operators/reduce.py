@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max, min, product, arg_max, arg_min, and the running sum.
+"""Reductions over axes: sum, mean, max, min, product.
 
 `axes` are non-negative; with `keepdims` they stay as axes of length one.
 """
@@ -12,20 +12,16 @@ from typing import Any
 import numpy as np
 
 from mlc.errors import ShapeError
-from mlc.ir.build import Index, accumulate, fill, nest, number, reduction, reduction_nest
-from mlc.ir.dtype import I64
-from mlc.ir.expr import Binary, Const, Expr, Load, Select, as_expr
+from mlc.ir.build import Index, accumulate, nest, number, reduction
+from mlc.ir.expr import Load
 from mlc.ir.operator import REQUIRED, Attrs, Infer, Kind, LowerLoops, Operator, Reference
 from mlc.ir.operators.definition import (
-    axis_attr,
     define,
     flag,
-    integer,
     integers,
-    known,
     require_class,
 )
-from mlc.ir.stmt import Alloc, Buffer, Stmt, Store, seq
+from mlc.ir.stmt import Buffer, Stmt, seq
 from mlc.ir.types import Dim, TensorType
 
 
@@ -53,7 +49,8 @@ def join_axes(kept: Index, reduced: Index, axes: Sequence[int], keepdims: bool) 
     return tuple(next(inner) if axis in axes else next(outer) for axis in range(rank))
 
 
-def _reduced_shape(shape: Sequence[Dim], axes: Iterable[int], keepdims: bool) -> tuple[Dim, ...]:
+def reduced_shape(shape: Sequence[Dim], axes: Iterable[int], keepdims: bool) -> tuple[Dim, ...]:
+    """The shape of a reduction over `axes`."""
     if keepdims:
         return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
     return tuple(dim for axis, dim in enumerate(shape) if axis not in axes)
@@ -73,7 +70,7 @@ def _infer_of(accepted: str, needs_elements: bool) -> Infer:
         axes = _axes(attrs, data.rank)
         if needs_elements and any(data.shape[axis] == 0 for axis in axes):
             raise ShapeError(f"{data} has no elements along axes {axes}")
-        return (TensorType(_reduced_shape(data.shape, axes, flag(attrs, "keepdims")), data.dtype),)
+        return (TensorType(reduced_shape(data.shape, axes, flag(attrs, "keepdims")), data.dtype),)
 
     return infer
 
@@ -178,161 +175,4 @@ def _operator(
     )
 
 
-# arg_max, arg_min
-
-
-def _arg_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    (data,) = inputs
-    require_class(data.dtype, "number")
-    axis = axis_attr(attrs, data.rank)
-    if data.shape[axis] == 0:
-        raise ShapeError(f"{data} has no elements along axis {axis}")
-    return (TensorType(_reduced_shape(data.shape, (axis,), flag(attrs, "keepdims")), I64),)
-
-
-def _arg_reference_of(function: Callable[..., Any]) -> Reference:
-    def reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-        (data,), axis = inputs, integer(attrs, "axis")
-        last = flag(attrs, "last")
-        found = function(np.flip(data, axis) if last else data, axis=axis, keepdims=True)
-        found = data.shape[axis] - 1 - found if last else found
-        return (found if flag(attrs, "keepdims") else found.squeeze(axis),)
-
-    return reference
-
-
-def _arg_loops_of(op: str, better: str, initial: Callable[[np.dtype], float]) -> LowerLoops:
-    """Two nests that carry the best value in a temporary beside its position.
-
-    The first NaN wins (the last one with `last`), as NumPy has it.
-    """
-
-    def loops(
-        inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
-    ) -> Stmt:
-        (data,), (out,) = inputs, outputs
-        axis, keepdims, last = integer(attrs, "axis"), flag(attrs, "keepdims"), flag(attrs, "last")
-        best = Buffer.dense(f"{prefix}best", out.shape, data.dtype, "arena")
-        start = number(initial(data.dtype.numpy), data.dtype)
-
-        def initialise(i: Index) -> Stmt:
-            return seq((Store(best, i, start), Store(out, i, Const(0))))
-
-        def update(i: Index, r: Index) -> Stmt:
-            value = Load(data, join_axes(i, r, (axis,), keepdims))
-            wins = _wins(better, value, Load(best, i), last)
-            return seq(
-                (
-                    Store(out, i, Select(wins, r[0], Load(out, i))),
-                    accumulate(op, best, i, value),
-                )
-            )
-
-        nests = (
-            nest(f"{prefix}z", out.shape, initialise),
-            reduction_nest(prefix, out.shape, (data.shape[axis],), update),
-        )
-        return Alloc(best, seq(nests))
-
-    return loops
-
-
-def _wins(better: str, value: Expr, best: Expr, last: bool) -> Expr:
-    wins = (
-        Binary("ge" if better == "gt" else "le", value, best)
-        if last
-        else (Binary(better, value, best))
-    )
-    if not value.dtype.is_float:
-        return wins
-    is_nan: Expr = Binary("ne", value, value)
-    if not last:
-        is_nan = Binary("and", is_nan, Binary("eq", best, best))
-    return Binary("or", wins, is_nan)
-
-
-def _arg_operator(name: str, function: Callable[..., Any], loops: LowerLoops) -> Operator:
-    return define(
-        name,
-        Kind.REDUCTION,
-        1,
-        _arg_infer,
-        _arg_reference_of(function),
-        loops,
-        axis=REQUIRED,
-        keepdims=True,
-        last=False,
-    )
-
-
-# cumsum
-
-
-def _cumsum_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    (data,) = inputs
-    require_class(data.dtype, "number")
-    known(data.shape[axis_attr(attrs, data.rank)])
-    return (TensorType(data.shape, data.dtype),)
-
-
-def _cumsum_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    (data,), axis = inputs, integer(attrs, "axis")
-    wide = data if data.dtype.kind in "iu" else data.astype(np.float64)
-    wide = np.flip(wide, axis) if flag(attrs, "reverse") else wide
-    total = np.cumsum(wide, axis=axis, dtype=wide.dtype)
-    if flag(attrs, "exclusive") and total.shape[axis]:
-        zero = np.zeros_like(np.take(total, [0], axis))
-        kept = np.take(total, range(total.shape[axis] - 1), axis)
-        total = np.concatenate([zero, kept], axis)
-    total = np.flip(total, axis) if flag(attrs, "reverse") else total
-    return (total.astype(data.dtype),)
-
-
-def _cumsum_loops(
-    inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
-) -> Stmt:
-    """`{prefix}z…` writes the first element of each line, `{prefix}i…`, `{prefix}r0` the rest."""
-    (data,), (out,), axis = inputs, outputs, integer(attrs, "axis")
-    length, exclusive = out.shape[axis], flag(attrs, "exclusive")
-    lines = (*out.shape[:axis], *out.shape[axis + 1 :])
-    if 0 in out.shape:
-        return fill(f"{prefix}z", out, number(0, out.dtype))
-
-    def at(i: Index, position: Expr) -> Index:
-        place = (length - 1) - position if flag(attrs, "reverse") else position
-        return (*i[:axis], place, *i[axis:])
-
-    def first(i: Index) -> Stmt:
-        start = as_expr(0)
-        value = number(0, out.dtype) if exclusive else Load(data, at(i, start))
-        return Store(out, at(i, start), value)
-
-    def step(i: Index, r: Index) -> Stmt:
-        here = r[0] + 1
-        added = Load(data, at(i, r[0] if exclusive else here))
-        return Store(out, at(i, here), Binary("add", Load(out, at(i, r[0])), added))
-
-    return seq(
-        (nest(f"{prefix}z", lines, first), reduction_nest(prefix, lines, (length - 1,), step))
-    )
-
-
-# The running sum is no REDUCTION for fusion: its loops read what earlier iterations stored.
-CUMSUM = define(
-    "cumsum",
-    Kind.OPAQUE,
-    1,
-    _cumsum_infer,
-    _cumsum_reference,
-    _cumsum_loops,
-    axis=REQUIRED,
-    exclusive=False,
-    reverse=False,
-)
-
-OPERATORS = (
-    *(_operator(*row) for row in _ROWS),
-    _arg_operator("arg_max", np.argmax, _arg_loops_of("max", "gt", lowest)),
-    _arg_operator("arg_min", np.argmin, _arg_loops_of("min", "lt", highest)),
-    CUMSUM,
-)
+OPERATORS = tuple(_operator(*row) for row in _ROWS)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from mlc.ir.build import Index, accumulate, nest, number, reduction
+from mlc.ir.build import Index, nest, number, reduction
 from mlc.ir.expr import Binary, Call, Expr, Load
 from mlc.ir.operator import REQUIRED, Attrs, Kind
 from mlc.ir.operators.definition import axis_attr, define, integer, require_class
@@ -70,21 +71,22 @@ def _maximum(data: Buffer, highest: Buffer, axis: int, prefix: str) -> Stmt:
 def _softmax_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
-    """Maximum, `out = exp(x - maximum)`, sum, its reciprocal, `out = out * reciprocal`."""
+    """Maximum, `powers = exp(x - maximum)`, sum, its reciprocal, `out = powers * reciprocal`."""
     (data,), (out,), axis = inputs, outputs, integer(attrs, "axis")
     highest = _row_buffer(f"{prefix}max", out, axis)
     total = _row_buffer(f"{prefix}sum", out, axis)
+    powers = replace(out, name=f"{prefix}powers", scope="arena")
     one = number(1, out.dtype)
 
     def power(i: Index) -> Stmt:
         shifted = Binary("sub", Load(data, i), Load(highest, _along(i, axis)))
-        return Store(out, i, Call("exp", (shifted,), out.dtype))
+        return Store(powers, i, Call("exp", (shifted,), out.dtype))
 
     def invert(i: Index) -> Stmt:
         return Store(total, i, Binary("div", one, Load(total, i)))
 
     def scale(i: Index) -> Stmt:
-        return accumulate("mul", out, i, Load(total, _along(i, axis)))
+        return Store(out, i, Binary("mul", Load(powers, i), Load(total, _along(i, axis))))
 
     nests = (
         _maximum(data, highest, axis, prefix),
@@ -95,12 +97,12 @@ def _softmax_loops(
             total,
             number(0, out.dtype),
             (out.shape[axis],),
-            lambda i, r: Load(out, join_axes(i, r, (axis,), False)),
+            lambda i, r: Load(powers, join_axes(i, r, (axis,), False)),
         ),
         nest(f"{prefix}inverse_i", total.shape, invert),
         nest(f"{prefix}i", out.shape, scale),
     )
-    return Alloc(highest, Alloc(total, seq(nests)))
+    return Alloc(highest, Alloc(powers, Alloc(total, seq(nests))))
 
 
 def _log_softmax_loops(
