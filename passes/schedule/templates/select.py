@@ -7,10 +7,11 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Template
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.elementwise import Elementwise
+from mlc.passes.schedule.templates.reduction import Reduction
 from mlc.passes.schedule.templates.window import Window
 from mlc.target import Target
 
-TEMPLATES: tuple[Template, ...] = (Window(), Contraction(), Elementwise())
+TEMPLATES: tuple[Template, ...] = (Window(), Contraction(), Reduction(), Elementwise())
 """In the order in which they are asked; the last takes everything."""
 
 
