@@ -1,6 +1,6 @@
 """Hypothesis strategies: random expressions, loop functions and graphs."""
 
-from tests.strategies.form import buffers, expressions, texts
+from tests.strategies.form import buffers, expressions, graph_texts, texts
 from tests.strategies.graphs import feeds_for, graphs
 from tests.strategies.programs import arguments_for, array_for, programs
 
@@ -10,6 +10,7 @@ __all__ = [
     "buffers",
     "expressions",
     "feeds_for",
+    "graph_texts",
     "graphs",
     "programs",
     "texts",

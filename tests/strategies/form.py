@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from mlc.ir.dtype import DTYPES, INDEX
@@ -25,6 +27,8 @@ from mlc.ir.expr import (
     Var,
 )
 from mlc.ir.functions import FUNCTIONS
+from mlc.ir.graph import Graph, Node, Value
+from mlc.ir.layout import Layout
 from mlc.ir.stmt import (
     LOOP_KINDS,
     SCOPES,
@@ -37,6 +41,9 @@ from mlc.ir.stmt import (
     Store,
     seq,
 )
+from mlc.ir.types import TensorType
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 names = st.one_of(
     st.sampled_from(["i", "x.1", "for", "max", "exp", "nan", "parallel", "_", "cast"]),
@@ -126,3 +133,67 @@ def texts(draw: st.DrawFn, prepares: int = 1) -> Func:
     body = draw(_statements(params, 3))
     prepare = draw(st.lists(texts(prepares - 1), max_size=1)) if prepares else []
     return Func(draw(names), tuple(params), body, draw(locs), tuple(prepare))
+
+
+_symbols = st.sampled_from([Var("batch"), Var("n") * 2 + 1, Var("layer 1")])
+_dims = st.one_of(st.integers(0, 99), _symbols)
+
+
+@st.composite
+def tensor_types(draw: st.DrawFn) -> TensorType:
+    """Any tensor type."""
+    shape = tuple(draw(st.lists(_dims, max_size=4)))
+    layout = (
+        Layout(tuple(draw(st.permutations(range(len(shape)))))) if draw(st.booleans()) else None
+    )
+    return TensorType(shape, draw(dtypes), layout if shape else None)
+
+
+@st.composite
+def _arrays(draw: st.DrawFn, tensor: TensorType) -> Array:
+    count = int(np.prod(tensor.static_shape))
+    memory = draw(
+        st.binary(min_size=count * tensor.dtype.bytes, max_size=count * tensor.dtype.bytes)
+    )
+    if tensor.dtype.kind == "bool":
+        memory = bytes(byte % 2 for byte in memory)
+    return np.frombuffer(memory, tensor.dtype.numpy).reshape(tensor.static_shape)
+
+
+_attributes = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=6),
+    dtypes,
+    st.lists(st.integers(-9, 9), max_size=3).map(tuple),
+    st.lists(st.floats(allow_nan=False), max_size=3).map(tuple),
+    st.lists(st.text(max_size=4), max_size=3).map(tuple),
+)
+
+
+@st.composite
+def graph_texts(draw: st.DrawFn, bodies: int = 1) -> Graph:
+    """Any graph that can be written down, whether or not its operators exist."""
+    unused = draw(st.lists(st.text(max_size=5), unique=True, min_size=14, max_size=14))
+    small = st.builds(TensorType, st.lists(st.integers(0, 5), max_size=2).map(tuple), dtypes)
+
+    def value(types: st.SearchStrategy[TensorType], loc: tuple[str, ...] = ()) -> Value:
+        own = draw(st.one_of(st.just(loc), locs))
+        return Value(unused.pop(), draw(types), own)
+
+    inputs = tuple(value(tensor_types()) for _ in range(draw(st.integers(0, 2))))
+    held = [value(small) for _ in range(draw(st.integers(0, 2)))]
+    constants = {each: draw(_arrays(each.type)) for each in held}
+    known, nodes = [*inputs, *held], []
+    for _ in range(draw(st.integers(0, 3))):
+        reads = tuple(draw(st.lists(st.sampled_from(known), max_size=3))) if known else ()
+        loc = draw(locs)
+        outputs = tuple(value(tensor_types(), loc) for _ in range(draw(st.integers(1, 2))))
+        attrs = draw(st.dictionaries(st.text(max_size=5), _attributes, max_size=3))
+        if bodies and draw(st.booleans()):
+            attrs["body"] = draw(graph_texts(bodies - 1))
+        nodes.append(Node(draw(names), reads, outputs, attrs, loc))
+        known += outputs
+    results = tuple(draw(st.lists(st.sampled_from(known), max_size=2))) if known else ()
+    return Graph(draw(names), inputs, results, tuple(nodes), constants)
