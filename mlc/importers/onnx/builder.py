@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mlc.errors import ModelError, ShapeError
-from mlc.importers.onnx.symbolic import EVALUATE, dim_of
+from mlc.importers.onnx.symbolic import EVALUATE, dim_of, dims_text
 from mlc.importers.onnx.tensors import check_size
 from mlc.ir.dtype import F32, I64, DType, dtype_of
-from mlc.ir.expr import Expr
+from mlc.ir.expr import Expr, Var
 from mlc.ir.graph import Attr, Graph, Node, Value
 from mlc.ir.operators import OPERATORS
 from mlc.ir.types import Dim, TensorType
@@ -133,11 +133,8 @@ class Builder:
         unknown = [value for value in self._inputs if not value.type.is_static]
         if not unknown:
             return None
-        shown = ", ".join(
-            f"{value.name!r}: ({''.join(f'{dim}, ' for dim in value.type.shape).rstrip(' ')})"
-            for value in unknown
-        )
-        symbols = sorted({str(d) for v in unknown for d in v.type.shape if not isinstance(d, int)})
+        shown = ", ".join(f"{value.name!r}: {_tuple_text(value.type.shape)}" for value in unknown)
+        symbols = sorted({str(d) for v in unknown for d in v.type.shape if isinstance(d, Var)})
         return f"give shapes={{{shown}}} with numbers for {', '.join(symbols)}"
 
     # Operators
@@ -155,7 +152,8 @@ class Builder:
             return (self._evaluate_partial(op, inputs, attrs),)
         for name, attr in attrs.items():
             if isinstance(attr, tuple) and any(isinstance(part, Expr) for part in attr):
-                raise self.unresolved(f"{op}: {name} ({', '.join(map(str, attr))})")
+                shown = dims_text(attr, ", ")  # type: ignore[arg-type]
+                raise ShapeError(f"{op}: {name} ({shown}) must be numbers", hint=self.hint())
         types = OPERATORS[op].infer([value.type for value in inputs], attrs)
         for tensor_type in types:
             if tensor_type.is_static:
@@ -332,3 +330,7 @@ class Builder:
                 needed.update(node.inputs)
                 live.append(node)
         return live[::-1]
+
+
+def _tuple_text(dims: Sequence[Dim]) -> str:
+    return f"({dims_text(dims, ', ')}{',' if len(dims) == 1 else ''})"

@@ -35,5 +35,5 @@ def unsupported_error(rows: Sequence[SurveyRow]) -> UnsupportedError | None:
     items = [str(row) for row in rows if not row.supported]
     if not items:
         return None
-    nodes = "1 node" if len(items) == 1 else f"{len(items)} nodes"
-    return UnsupportedError(f"the model has {nodes} that are not supported", items=items)
+    nodes = "1 node of the model is" if len(items) == 1 else f"{len(items)} nodes of the model are"
+    return UnsupportedError(f"{nodes} not supported", items=items)

@@ -20,6 +20,7 @@ from mlc.importers.onnx.reading import ModelLike, Source, read_model
 from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter, is_known
 from mlc.importers.onnx.tensors import array_from_onnx
 from mlc.ir.graph import Graph, Value
+from mlc.ir.text import print_type
 
 
 def import_model(model: ModelLike, shapes: Shapes | None = None) -> Graph:
@@ -102,7 +103,7 @@ class _Conversion:
         """Convert one node and put its outputs into `scope`."""
         domain = DOMAIN_ALIASES.get(node.domain, node.domain)
         opset = self._source.opsets.get(domain, 0)
-        operands = [self._read(name, scope) if name else None for name in node.input]
+        operands = self._operands(node, scope)
         types = tuple(map(_type_text, operands))
         reason = ""
         outputs: list[Value] | None = None
@@ -112,7 +113,7 @@ class _Conversion:
             error.node = error.node or node_loc(node)
             if self._strict and not isinstance(error, UnsupportedError):
                 raise
-            reason = error.message
+            reason = error.message.removeprefix(f"{node.op_type}: ")
         self.rows.append(
             SurveyRow(node_loc(node), node.op_type, domain, opset, types, not reason, reason)
         )
@@ -122,6 +123,13 @@ class _Conversion:
             elif name and outputs is not None:
                 scope[name] = outputs[position]
                 self.builder.name(outputs[position], name)
+
+    def _operands(self, node: onnx.NodeProto, scope: _Scope) -> list[_Operand]:
+        try:
+            return [self._read(name, scope) if name else None for name in node.input]
+        except MlcError as error:
+            error.node = node_loc(node)
+            raise
 
     def _convert(
         self, node: onnx.NodeProto, domain: str, opset: int, operands: list[_Operand], scope: _Scope
@@ -192,7 +200,7 @@ class _Conversion:
 
 def _type_text(operand: _Operand) -> str:
     if isinstance(operand, Value):
-        return str(operand.type)
+        return print_type(operand.type)
     return "-" if operand is None else "?"
 
 

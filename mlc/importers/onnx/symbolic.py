@@ -17,6 +17,7 @@ import numpy as np
 
 from mlc.ir.affine import simplify
 from mlc.ir.expr import Binary, Const, Expr, as_expr, floordiv, maximum, minimum, mod, mul
+from mlc.ir.text import print_expr
 from mlc.ir.types import Dim
 
 Attrs = Mapping[str, Any]
@@ -28,6 +29,16 @@ def dim_of(value: Any) -> Dim:
     if isinstance(value, Const):
         return int(value.value)
     return value if isinstance(value, Expr) else int(value)
+
+
+def dims_text(dims: Sequence[Dim], separator: str = ",") -> str:
+    """Dimensions as the IR prints them.
+
+    >>> from mlc.ir.expr import Var
+    >>> dims_text([1, Var("n") * 2])
+    '1,n * 2'
+    """
+    return separator.join(print_expr(d) if isinstance(d, Expr) else str(d) for d in dims)
 
 
 def product(dims: Sequence[Dim]) -> Dim:

@@ -102,8 +102,7 @@ def _transpose_padding(
     output_padding = tuple(
         extra + max(-total, 0) for extra, total in zip(output_padding, totals, strict=True)
     )
-    upper = kind != "SAME_LOWER" if node.has("output_shape") else kind == "SAME_UPPER"
-    before, after = split_padding([max(total, 0) for total in totals], upper=upper)
+    before, after = split_padding([max(total, 0) for total in totals], upper=kind == "SAME_UPPER")
     return before, after, output_padding
 
 

@@ -8,7 +8,7 @@ from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.slicing import Extent, extent_of, sliced
 from mlc.importers.onnx.node import Converter, NodeView, normal_axes, normal_axis
-from mlc.importers.onnx.symbolic import product, quotient
+from mlc.importers.onnx.symbolic import dims_text, product, quotient
 from mlc.importers.onnx.tensors import dtype_from_onnx
 from mlc.ir.graph import Value
 from mlc.ir.types import Dim
@@ -44,7 +44,7 @@ def _resolved(shape: Sequence[Dim], wanted: Sequence[Dim], *, copy_zeros: bool) 
 
 
 def _text(shape: Sequence[Dim]) -> str:
-    return f"[{','.join(map(str, shape))}]"
+    return f"[{dims_text(shape)}]"
 
 
 def _flatten(builder: Builder, node: NodeView) -> list[Value]:

@@ -1,0 +1,201 @@
+"""The node tests that come with `onnx`, for every operator with a converter.
+
+A case whose graph has an operator without converter does not count. Every other case must agree
+with the stored outputs, or be refused for the reason that a table below gives.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import ModuleType
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnx.backend.test.case.test_case import TestCase as Case
+from onnx.backend.test.loader import load_model_tests
+
+from mlc.errors import ShapeError, UnsupportedError
+from mlc.importers.onnx import import_model
+from mlc.importers.onnx.converters import (
+    activation,
+    controlflow,
+    convolution,
+    einsum,
+    elementwise,
+    generator,
+    image,
+    indexing,
+    logical,
+    matmul,
+    movement,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+)
+from mlc.importers.onnx.reading import OLDEST_OPSET
+from mlc.importers.onnx.registry import is_known
+from mlc.importers.onnx.tensors import DTYPES
+from mlc.ir.graph import Graph
+from mlc.ir.interpret import run_graph
+
+GROUPS = (
+    activation,
+    controlflow,
+    convolution,
+    einsum,
+    elementwise,
+    generator,
+    image,
+    indexing,
+    logical,
+    matmul,
+    movement,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+)
+
+REFUSED = {
+    "test_batchnorm_epsilon_training_mode": "training mode",
+    "test_batchnorm_example_training_mode": "training mode",
+    "test_training_dropout": "training mode",
+    "test_training_dropout_default": "training mode",
+    "test_training_dropout_default_mask": "training mode",
+    "test_training_dropout_mask": "training mode",
+    "test_training_dropout_zero_ratio": "training mode",
+    "test_training_dropout_zero_ratio_mask": "training mode",
+    "test_einsum_batch_diagonal": "a diagonal",
+    "test_maxpool_with_argmax_2d_precomputed_pads": "the output of indices",
+    "test_maxpool_with_argmax_2d_precomputed_strides": "the output of indices",
+    "test_resize_downsample_scales_cubic_A_n0p5_exclude_outside": "cubic_coeff_a",
+    "test_resize_upsample_scales_cubic_A_n0p5_exclude_outside": "cubic_coeff_a",
+    "test_resize_downsample_scales_cubic_antialias": "antialias",
+    "test_resize_downsample_scales_linear_antialias": "antialias",
+    "test_resize_downsample_sizes_cubic_antialias": "antialias",
+    "test_resize_downsample_sizes_linear_antialias": "antialias",
+    "test_resize_downsample_scales_linear_half_pixel_symmetric": "half_pixel_symmetric",
+    "test_resize_upsample_scales_linear_half_pixel_symmetric": "half_pixel_symmetric",
+    "test_resize_tf_crop_and_resize": "tf_crop_and_resize",
+    "test_resize_tf_crop_and_resize_axes_2_3": "tf_crop_and_resize",
+    "test_resize_tf_crop_and_resize_axes_3_2": "tf_crop_and_resize",
+    "test_resize_tf_crop_and_resize_extrapolation_value": "tf_crop_and_resize",
+}
+
+DIFFERENT = {
+    # With scales, the corners are aligned by the size rounded down, as onnxruntime does it.
+    "test_resize_downsample_scales_cubic_align_corners",
+    "test_resize_downsample_scales_linear_align_corners",
+}
+
+MOST_ROUNDINGS = 8
+"""Half-precision results may differ by this many units in the last place: sums in other orders."""
+
+
+def _counts(case: Case) -> bool:
+    """Whether a case has only tensors of our element types and operators with a converter."""
+    model = case.model
+    infos = [*model.graph.input, *model.graph.output]
+    return (
+        all(is_known(node.domain, node.op_type) for node in model.graph.node)
+        and all(info.type.tensor_type.elem_type in DTYPES for info in infos)
+        and max(entry.version for entry in model.opset_import if not entry.domain) >= OLDEST_OPSET
+        and not _casts_to_foreign_type(model)
+    )
+
+
+def _casts_to_foreign_type(model: onnx.ModelProto) -> bool:
+    return any(
+        attribute.i not in DTYPES
+        for node in model.graph.node
+        if node.op_type == "Cast"
+        for attribute in node.attribute
+        if attribute.name == "to"
+    )
+
+
+@lru_cache
+def _cases() -> dict[str, list[Case]]:
+    """Operator of the first node → cases."""
+    table: dict[str, list[Case]] = {}
+    for case in load_model_tests(kind="node"):
+        if _counts(case):
+            table.setdefault(case.model.graph.node[0].op_type, []).append(case)
+    return table
+
+
+def _array(tensor: object) -> np.ndarray:
+    return np.asarray(
+        numpy_helper.to_array(tensor) if isinstance(tensor, onnx.TensorProto) else tensor
+    )
+
+
+def _imported(model: onnx.ModelProto, inputs: list[np.ndarray]) -> Graph:
+    """Import; what has to be known at import becomes an initializer: first all but the first."""
+    for first in (len(inputs), 1, 0):
+        fixed = onnx.ModelProto()
+        fixed.CopyFrom(model)
+        for info, array in list(zip(model.graph.input, inputs, strict=True))[first:]:
+            fixed.graph.initializer.append(numpy_helper.from_array(array, info.name))
+        try:
+            return import_model(fixed)
+        except (ShapeError, UnsupportedError) as error:
+            last = error
+    raise last
+
+
+def _run(case: Case) -> None:
+    model = case.model
+    for stored_inputs, stored_outputs in case.data_sets:
+        inputs = [_array(tensor) for tensor in stored_inputs]
+        graph = _imported(model, inputs)
+        named = {info.name: a for info, a in zip(model.graph.input, inputs, strict=True)}
+        results = run_graph(graph, {value.name: named[value.name] for value in graph.inputs})
+        for found, stored in zip(results.values(), stored_outputs, strict=True):
+            _compare(case, found, _array(stored))
+
+
+def _compare(case: Case, found: np.ndarray, wanted: np.ndarray) -> None:
+    assert found.dtype == wanted.dtype
+    assert found.shape == wanted.shape
+    if found.dtype.kind not in "fV":
+        np.testing.assert_array_equal(found, wanted)
+        return
+    last_place = float(ml_dtypes.finfo(found.dtype).eps) if found.dtype.itemsize == 2 else 0.0
+    np.testing.assert_allclose(
+        found.astype(np.float64),
+        wanted.astype(np.float64),
+        rtol=max(case.rtol, MOST_ROUNDINGS * last_place),
+        atol=case.atol,
+    )
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__.rsplit(".", 1)[-1])
+@pytest.mark.filterwarnings("ignore")
+def test_group(group: ModuleType) -> None:
+    failures, count = [], 0
+    for case in [case for op_type in group.CONVERTERS for case in _cases().get(op_type, ())]:
+        if case.name in DIFFERENT:
+            continue
+        count += 1
+        try:
+            _run(case)
+        except UnsupportedError as error:
+            if REFUSED.get(case.name, "nothing") not in str(error):
+                failures.append(f"{case.name}: {error}")
+        except Exception as error:  # every case is to be reported, whatever it raises
+            failures.append(f"{case.name}: {type(error).__name__}: {str(error).strip()[:300]}")
+        else:
+            if case.name in REFUSED:
+                failures.append(f"{case.name}: is named as refused, but agrees")
+    assert count, "no case at all"
+    assert not failures, "\n".join([f"{len(failures)} of {count} cases:", *failures])
+
+
+def test_exceptions_are_cases() -> None:
+    names = {case.name for cases in _cases().values() for case in cases}
+    assert names >= REFUSED.keys() | DIFFERENT
