@@ -6,15 +6,21 @@ import time
 from collections.abc import Collection, Sequence
 from functools import partial
 
+from mlc.errors import VerifyError
 from mlc.ir.graph import Graph
 from mlc.ir.text import digest_of, print_graph
 from mlc.ir.text.constants import Array
+from mlc.ir.verify import verify_graph
 from mlc.passes.base import Pass
 from mlc.passes.context import Context, Timing
 from mlc.passes.graph.choose_layout import ChooseLayout
 from mlc.passes.graph.explicit_padding import ExplicitPadding
 from mlc.passes.graph.fold_batch_norm import FoldBatchNorm
 from mlc.passes.graph.fuse_vertical import FuseVertical
+from mlc.passes.graph.recognize_gelu import RecognizeGelu
+from mlc.passes.graph.recognize_hard_swish import RecognizeHardSwish
+from mlc.passes.graph.recognize_layer_norm import RecognizeLayerNorm
+from mlc.passes.graph.recognize_softmax import RecognizeSoftmax
 from mlc.passes.graph.simplify import Simplify
 from mlc.target import Target
 
@@ -24,11 +30,15 @@ def graph_passes(
 ) -> tuple[Pass, ...]:
     """The passes from an imported graph to one of fused nodes, in order.
 
-    `without` leaves some out by name, to see what each is good for. No pass needs another to have
-    run before it, except that what comes after needs `batch_norm` folded.
+    `without` leaves some out by name, to see what each is good for. Every one of them is right
+    without the others; what each needs to be of use stands before it.
     """
     passes = (
         Simplify(),
+        RecognizeLayerNorm(),
+        RecognizeGelu(),
+        RecognizeSoftmax(),
+        RecognizeHardSwish(),
         FoldBatchNorm(),
         Simplify(),
         ExplicitPadding(),
@@ -39,13 +49,18 @@ def graph_passes(
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
-    """Run `passes` in order; time and dump as the context says."""
+    """Run `passes` in order; verify, time and dump as the context says.
+
+    A `VerifyError` names the pass after which the graph was broken.
+    """
     digest = _Digests()
     for graph_pass in passes:
         start = time.perf_counter()
         result = graph_pass.run(graph, context)
         changed = result is not graph
         context.timings.append(Timing(graph_pass.name, time.perf_counter() - start, changed))
+        if context.verify == "all" or (changed and context.verify == "changed"):
+            _verify(result, graph_pass.name)
         render = partial(print_graph, result, digest)
         context.end_stage(graph_pass.name, render, changed=changed)
         graph = result
@@ -62,3 +77,11 @@ class _Digests:
         if id(array) not in self.known:
             self.known[id(array)] = (array, digest_of(array))
         return self.known[id(array)][1]
+
+
+def _verify(graph: Graph, pass_name: str) -> None:
+    try:
+        verify_graph(graph)
+    except VerifyError as error:
+        error.node = f"{error.node or graph.name} → {pass_name}"
+        raise
