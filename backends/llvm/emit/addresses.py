@@ -150,6 +150,32 @@ def _product(state: State, left: IndexValue, right: IndexValue) -> IndexValue:
     return Scalar(state.hoisted(level, f"mul i64 {names[0]}, {names[1]}"), level)
 
 
+def checked_address(state: State, buffer: Buffer, offset: Offset) -> str:
+    """The pointer to the first lane; with `check_bounds`, one that is safe whatever the index is."""
+    pointer = address(state, buffer, offset.linear)
+    if not state.check_bounds:
+        return pointer
+    first = linear_value(state, offset.linear)
+    return guarded(state, buffer, pointer, first, (offset.lanes - 1) * (offset.lane_stride or 0))
+
+
+def guarded(state: State, buffer: Buffer, pointer: str, first: IndexValue, reach: int) -> str:
+    """`pointer`, or the spare memory where elements `first` … `first + reach` leave the buffer.
+
+    Leaving is recorded in `@mlc_out_of_bounds`, which the entry reports.
+    """
+    steps = [(d - 1) * s for d, s in zip(buffer.shape, buffer.strides, strict=True)]
+    low = sum(min(0, step) for step in steps) - min(0, reach)
+    high = sum(max(0, step) for step in steps) - max(0, reach)
+    name = str(first) if isinstance(first, int) else first.name
+    distance = state.op(f"sub i64 {name}, {low}")
+    inside = state.op(f"icmp ule i64 {distance}, {high - low}") if high >= low else "false"
+    old = state.builder.op("load i32, ptr @mlc_out_of_bounds")
+    new = state.builder.op(f"select i1 {inside}, i32 {old}, i32 1")
+    state.builder.line(f"store i32 {new}, ptr @mlc_out_of_bounds")
+    return state.builder.op(f"select i1 {inside}, ptr {pointer}, ptr @mlc_spare_memory")
+
+
 def address(state: State, buffer: Buffer, linear: Linear) -> str:
     """The pointer to the element at a linear offset in `buffer`."""
     terms, constant = _resolve(state, linear)

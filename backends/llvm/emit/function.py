@@ -25,14 +25,19 @@ def workspaces(func: Func) -> tuple[Buffer, ...]:
     )
 
 
-def emit_kernel(func: Func, symbol: str, declarations: dict[str, None]) -> str:
+def emit_kernel(
+    func: Func, symbol: str, declarations: dict[str, None], *, check_bounds: bool = False
+) -> str:
     """LLVM IR text of a kernel; `declarations` collects what the module must declare."""
-    return _KernelEmitter(func, symbol, declarations).run()
+    return _KernelEmitter(func, symbol, declarations, check_bounds).run()
 
 
 class _KernelEmitter:
-    def __init__(self, func: Func, symbol: str, declarations: dict[str, None]) -> None:
+    def __init__(
+        self, func: Func, symbol: str, declarations: dict[str, None], check_bounds: bool
+    ) -> None:
         self.func = func
+        self.check_bounds = check_bounds
         self.symbol = symbol
         self.declarations = declarations
         self.functions: list[str] = []
@@ -47,7 +52,7 @@ class _KernelEmitter:
 
     def new_state(self) -> State:
         """A function that begins by reading its pointers out of the table of arguments."""
-        state = State(self.declarations, emit_value)
+        state = State(self.declarations, emit_value, self.check_bounds)
         lines = state.levels[0].preamble
         lines.append(state.allocas)
         for name, position in self.arguments.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlc.backends.llvm.emit.state import State
+from mlc.backends.llvm.emit.addresses import guarded
+from mlc.backends.llvm.emit.state import HERE, Scalar, State
 from mlc.backends.llvm.text_builder import memory_type_name, type_name
 from mlc.ir.dtype import BOOL, DType
 from mlc.ir.stmt import Buffer
@@ -34,12 +35,17 @@ def load_vector(state: State, buffer: Buffer, pointer: str, lanes: int, stride: 
 
 def load_lanes(state: State, buffer: Buffer, offsets: list[str]) -> str:
     """Load one element per offset (elements from the start of the buffer)."""
+    return _join(state, buffer.dtype, _pointers(state, buffer, offsets))
+
+
+def _pointers(state: State, buffer: Buffer, offsets: list[str]) -> list[str]:
     element, base = memory_type_name(buffer.dtype), state.pointers[buffer.name]
-    pointers = [
-        state.op(f"getelementptr inbounds {element}, ptr {base}, i64 {offset}")
-        for offset in offsets
-    ]
-    return _join(state, buffer.dtype, pointers)
+    text = f"getelementptr inbounds {element}, ptr {base}, i64 "
+    pointers = [state.op(text + offset) for offset in offsets]
+    if state.check_bounds:
+        lanes = zip(pointers, offsets, strict=True)
+        return [guarded(state, buffer, p, Scalar(o, HERE), 0) for p, o in lanes]
+    return pointers
 
 
 def _join(state: State, dtype: DType, pointers: list[str]) -> str:
@@ -80,12 +86,7 @@ def store_vector(
 
 def store_lanes(state: State, buffer: Buffer, offsets: list[str], value: str) -> None:
     """Store one lane per offset, in the order of the lanes."""
-    element, base = memory_type_name(buffer.dtype), state.pointers[buffer.name]
-    pointers = [
-        state.op(f"getelementptr inbounds {element}, ptr {base}, i64 {offset}")
-        for offset in offsets
-    ]
-    _store_each(state, buffer.dtype, pointers, value)
+    _store_each(state, buffer.dtype, _pointers(state, buffer, offsets), value)
 
 
 def _store_each(state: State, dtype: DType, pointers: list[str], value: str) -> None:

@@ -17,15 +17,31 @@ from mlc.ir.stmt import Func
 CONSTANTS, ARENA, POOL, PROFILE, FIRST_PORT = range(5)
 
 
-def emit_program(program: Program, triple: str) -> str:
-    """The LLVM IR text of a whole model."""
+SPARE_BYTES = 4096
+"""Memory that accesses out of bounds are sent to; longer than any vector."""
+
+_GUARDS = f"""\
+@mlc_out_of_bounds = internal global i32 0
+@mlc_spare_memory = internal global [{SPARE_BYTES} x i8] zeroinitializer, align 64"""
+
+OUT_OF_BOUNDS = 1
+"""What `mlc_run` returns when an access was out of bounds."""
+
+
+def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -> str:
+    """The LLVM IR text of a whole model.
+
+    With `check_bounds` every access is checked when it happens; one that would leave its buffer goes
+    to spare memory instead, and `mlc_run` returns `OUT_OF_BOUNDS`.
+    """
     declarations: dict[str, None] = {}
     kernels = [
-        emit_kernel(func, symbol, declarations) for symbol, func in program.kernels.items()
+        emit_kernel(func, symbol, declarations, check_bounds=check_bounds)
+        for symbol, func in program.kernels.items()
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
     run = _run_function(program.calls, len(program.inputs))
-    return "\n\n".join([declared, thread_pool_ir(triple), *kernels, run])
+    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, run])
 
 
 def emit_functions(funcs: Sequence[Func], triple: str) -> str:
@@ -39,7 +55,7 @@ def emit_functions(funcs: Sequence[Func], triple: str) -> str:
         for func in funcs
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
-    return "\n\n".join([declared, thread_pool_ir(triple), *kernels])
+    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels])
 
 
 def _run_function(calls: Sequence[KernelCall], inputs: int) -> str:
@@ -58,13 +74,20 @@ def _run_function(calls: Sequence[KernelCall], inputs: int) -> str:
     lines.append("plain:")
     for number, call in enumerate(calls):
         lines += _call(call, f"c{number}")
-    lines += ["  ret i32 0", "timed:"]
+    lines += [*_status("plain"), "timed:"]
     for number, call in enumerate(calls):
         lines.append(f"  %start{number} = call i64 @mlc_clock_ns()")
         lines += _call(call, f"t{number}")
         lines += _profile(number)
-    lines += ["  ret i32 0", "}"]
+    lines += [*_status("timed"), "}"]
     return "\n".join(lines)
+
+
+def _status(name: str) -> list[str]:
+    return [
+        f"  %{name}.status = load i32, ptr @mlc_out_of_bounds",
+        f"  ret i32 %{name}.status",
+    ]
 
 
 def _table_entry(name: str, position: int) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlc.backends.llvm.emit.addresses import address, index_value, offset_of
+from mlc.backends.llvm.emit.addresses import checked_address, index_value, offset_of
 from mlc.backends.llvm.emit.memory import store_lanes, store_vector
 from mlc.backends.llvm.emit.state import IndexValue, Scalar, Slot, State
 from mlc.backends.llvm.emit.values import emit_value, index_slot, vector_offsets
@@ -41,7 +41,7 @@ def _store(state: State, stmt: Store) -> None:
     if offset.lane_stride is None:
         store_lanes(state, buffer, vector_offsets(state, buffer, stmt.index), value)
         return
-    pointer = address(state, buffer, offset.linear)
+    pointer = checked_address(state, buffer, offset)
     store_vector(state, buffer, pointer, value, offset.lanes, offset.lane_stride)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlc.backends.llvm.emit.addresses import Offset, address, index_value, offset_of
+from mlc.backends.llvm.emit.addresses import Offset, checked_address, index_value, offset_of
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
 from mlc.backends.llvm.emit.state import State
-from mlc.backends.llvm.math import MATH, emit_maximum, emit_minimum
+from mlc.backends.llvm.math import MATH, emit_float_cast, emit_maximum, emit_minimum
 from mlc.backends.llvm.text_builder import constant, type_name
-from mlc.ir.dtype import BOOL, F32, INDEX, DType
+from mlc.ir.dtype import BOOL, INDEX, DType
 from mlc.ir.expr import (
     COMPARISONS,
     Binary,
@@ -195,10 +195,8 @@ def _cast(state: State, expr: Cast) -> str:
         return _compare(state, "ne", source, f"{source_text} {value}, {zero}")
     if source.is_float and target.is_integer:
         return _float_to_int(state, value, source, target, lanes)
-    if source.is_float and target.is_float and source.bits == target.bits:
-        middle = type_name(F32, lanes)
-        value = state.op(f"fpext {source_text} {value} to {middle}")
-        return state.op(f"fptrunc {middle} {value} to {target_text}")
+    if source.is_float and target.is_float:
+        return emit_float_cast(state.builder, value, source, target, lanes)
     if source.bits == target.bits and source is not BOOL and not target.is_float:
         return value
     op = _conversion(source, target)
@@ -206,8 +204,6 @@ def _cast(state: State, expr: Cast) -> str:
 
 
 def _conversion(source: DType, target: DType) -> str:
-    if source.is_float:
-        return "fpext" if target.bits > source.bits else "fptrunc"
     if target.is_float:
         return "sitofp" if source.kind == "int" else "uitofp"
     if source is not BOOL and target.bits < source.bits:
@@ -262,7 +258,7 @@ def _load(state: State, expr: Load) -> str:
         return state.registers[(expr.buffer.name, slot)]
     if offset.lane_stride is None:
         return load_lanes(state, expr.buffer, vector_offsets(state, expr.buffer, expr.index))
-    pointer = address(state, expr.buffer, offset.linear)
+    pointer = checked_address(state, expr.buffer, offset)
     return load_vector(state, expr.buffer, pointer, offset.lanes, offset.lane_stride)
 
 
