@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import llvmlite.binding as llvm
 
+from mlc.backends.llvm.half import half_support
 from mlc.errors import CompileError, TargetError
 from mlc.target import Target
 
@@ -86,6 +87,7 @@ def parsed_module(
 
     Raises `CompileError` with LLVM's message and the offending lines.
     """
+    llvm_text += half_support(llvm_text, target)
     context = llvm.create_context()
     try:
         module = llvm.parse_assembly(llvm_text, context)

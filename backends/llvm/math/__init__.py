@@ -8,12 +8,13 @@ and infinities come out as NumPy's.
 from __future__ import annotations
 
 from mlc.backends.llvm.math.extrema import emit_maximum, emit_minimum
-from mlc.backends.llvm.math.narrow import emit_narrow, emit_widen
+from mlc.backends.llvm.math.narrow import emit_float_cast, emit_narrow, emit_widen
 from mlc.backends.llvm.math.table import MATH, MathFunction
 
 __all__ = [
     "MATH",
     "MathFunction",
+    "emit_float_cast",
     "emit_maximum",
     "emit_minimum",
     "emit_narrow",

@@ -67,10 +67,10 @@ def emit_asinh(v: Vector, x: str) -> str:
 
 
 def emit_acosh(v: Vector, x: str) -> str:
-    """acosh(x) = log(1 + t + √(2t + t²)), t = x - 1; log(2x) for huge x; NaN below 1."""
+    """acosh(x) = log(1 + t + √t √(2 + t)), t = x - 1; log(2x) for huge x; NaN below 1."""
     large = v.compare("ogt", x, v.number(_SQUARES_OVERFLOW[v.format.bits]))
     t = v.subtract(x, v.number(1.0))
-    root = v.sqrt(v.multiply(t, v.add(t, v.number(2.0))))
+    root = v.multiply(v.sqrt(t), v.sqrt(v.add(t, v.number(2.0))))
     return _log1p_or_twice(v, v.add(t, root), x, large)
 
 

@@ -10,6 +10,21 @@ from mlc.backends.llvm.text_builder import TextBuilder, constant, type_name
 from mlc.ir.dtype import BF16, BOOL, F32, I16, I32, DType
 
 
+def emit_float_cast(
+    builder: TextBuilder, value: str, source: DType, target: DType, lanes: int
+) -> str:
+    """Any float type to any other; where one of the two is f16 or bf16, by way of f32."""
+    if source is target:
+        return value
+    if source.bits == 16:
+        value, source = emit_widen(builder, value, source, lanes), F32
+    middle = F32 if target.bits == 16 else target
+    if source is not middle:
+        op = "fpext" if middle.bits > source.bits else "fptrunc"
+        value = builder.op(f"{op} {type_name(source, lanes)} {value} to {type_name(middle, lanes)}")
+    return emit_narrow(builder, value, target, lanes) if target.bits == 16 else value
+
+
 def emit_widen(builder: TextBuilder, value: str, dtype: DType, lanes: int) -> str:
     """f16 or bf16 lanes as f32, exactly."""
     narrow, wide = type_name(dtype, lanes), type_name(F32, lanes)

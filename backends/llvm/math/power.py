@@ -56,6 +56,8 @@ _ATANH = (
 """(atanh(s)/s - 1 - s²/3) / s⁴ as a polynomial in s²."""
 
 _SPLITTER = 2.0**27 + 1.0
+_ALWAYS_EVEN = 2.0**54
+"""From here on every number is an even integer (or infinite)."""
 
 
 def emit_pow(v: Vector, x: str, y: str) -> str:
@@ -81,9 +83,9 @@ def _with_special_cases(v: Vector, x: str, y: str, result: str) -> str:
     broken = v.both(v.both(negative, finite), v.compare("one", v.truncate(y), y))
     result = v.select(broken, v.number(math.nan), result)
     unit = v.compare("oeq", v.absolute(x), v.number(1.0))
-    infinite_power = v.compare("oeq", v.absolute(y), v.number(math.inf))
+    huge_power = v.compare("oge", v.absolute(y), v.number(_ALWAYS_EVEN))
     one = v.number(1.0)
-    result = v.select(v.both(unit, infinite_power), one, result)
+    result = v.select(v.both(unit, huge_power), one, result)
     result = v.select(v.compare("oeq", x, one), one, result)
     return v.select(v.compare("oeq", y, v.number(0.0)), one, result)
 
