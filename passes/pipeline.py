@@ -16,6 +16,7 @@ from mlc.passes.context import Context, Timing
 from mlc.passes.graph.choose_layout import ChooseLayout
 from mlc.passes.graph.explicit_padding import ExplicitPadding
 from mlc.passes.graph.fold_batch_norm import FoldBatchNorm
+from mlc.passes.graph.fuse_horizontal import FuseHorizontal
 from mlc.passes.graph.fuse_vertical import FuseVertical
 from mlc.passes.graph.recognize_gelu import RecognizeGelu
 from mlc.passes.graph.recognize_hard_swish import RecognizeHardSwish
@@ -41,6 +42,7 @@ def graph_passes(
         RecognizeHardSwish(),
         FoldBatchNorm(),
         Simplify(),
+        FuseHorizontal(),
         ExplicitPadding(),
         ChooseLayout(),
         FuseVertical(),
