@@ -66,7 +66,7 @@ def restrict(
                 continue
             reason = f"dimension {dim} of '{buffer}' is not walked by loops one to one"
             raise RefusalError(reason, "not-invertible", buffer)
-        if span.is_whole(shape[dim]) and not single:
+        if span.is_whole(shape[dim]) and not single and len(walker.digits) == 1:
             continue
         start, extent = _cut(span, walker, shape[dim], bounds)
         names = [loop.var for loop in chain if any(loop.var == d[0] for d in walker.digits)]

@@ -46,6 +46,16 @@ def spans_of(
     )
 
 
+def relative(index: Index, spans: Sequence[Span]) -> Index:
+    """Where an element of the buffer is in a buffer that holds the spans."""
+    return tuple(
+        [
+            part - span.base if span.size > 1 else Const(0)
+            for part, span in zip(index, spans, strict=True)
+        ]
+    )
+
+
 def dense_buffer(old: Buffer, name: str, spans: Sequence[Span], scope: str) -> Buffer:
     """A buffer that holds the spans, densely, in the order in which the loops inside walk them."""
     order = sorted(range(len(spans)), key=lambda dim: (spans[dim].depth, dim))

@@ -17,7 +17,7 @@ from mlc.passes.schedule.location import (
     names_in,
     ranges_of_loops,
 )
-from mlc.passes.schedule.region import Span, dense_buffer, spans_of
+from mlc.passes.schedule.region import Span, dense_buffer, relative, spans_of
 from mlc.passes.schedule.rewriting import Index, rewrite_accesses
 from mlc.passes.schedule.storage import check_scope
 
@@ -34,10 +34,11 @@ class Stage:
 
     def replaced_in(self, stmt: Stmt) -> Stmt:
         """The statement with all accesses to the buffer going to the temporary."""
-        return rewrite_accesses(stmt, self.old.name, self.new, self._relative, self.bounds)
 
-    def _relative(self, index: Index) -> Index:
-        return tuple([part - span.base for part, span in zip(index, self.spans, strict=True)])
+        def moved(index: Index) -> Index:
+            return relative(index, self.spans)
+
+        return rewrite_accesses(stmt, self.old.name, self.new, moved, self.bounds)
 
     def copy(self, prefix: str, taken: set[str], *, out: bool) -> Stmt:
         """The nest that copies the piece into the temporary, or `out` of it."""

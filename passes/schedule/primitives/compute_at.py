@@ -18,7 +18,7 @@ from mlc.passes.schedule.location import (
     ranges_of_loops,
 )
 from mlc.passes.schedule.producers import check_move, restrict
-from mlc.passes.schedule.region import Span, dense_buffer, spans_of
+from mlc.passes.schedule.region import Span, dense_buffer, relative, spans_of
 from mlc.passes.schedule.rewriting import Index, rewrite_accesses
 from mlc.passes.schedule.schedule import Schedule, primitive
 from mlc.passes.schedule.storage import STACK_BYTES, check_scope
@@ -91,11 +91,11 @@ def compute_at(schedule: Schedule, buffer: str, loop: str) -> Schedule:
     for part in moved:
         bounds = ranges_of_loops(part, bounds)
 
-    def relative(index: Index) -> Index:
-        return tuple([part - span.base for part, span in zip(index, spans, strict=True)])
+    def moved_index(index: Index) -> Index:
+        return relative(index, spans)
 
     pieces = [
-        rewrite_accesses(part, buffer, new, relative, bounds)
+        rewrite_accesses(part, buffer, new, moved_index, bounds)
         for part in (*moved, target.stmt.body)
     ]
     inside = For(loop, target.stmt.extent, target.stmt.kind, block((new,), pieces))
