@@ -29,7 +29,7 @@ from mlc.ir.expr import (
 from mlc.ir.functions import FUNCTIONS
 from mlc.ir.stmt import Buffer
 
-Fail = Callable[[str, Expr], NoReturn]
+Fail = Callable[[str, "Expr | None"], NoReturn]
 
 _BINARY_OF_KIND = {
     "float": frozenset(ARITHMETIC + COMPARISONS),
@@ -50,9 +50,9 @@ class ExpressionRules:
 
     `buffers` are the buffers in scope by name. `ranges` holds the loop variables in scope: the
     greatest value where every value from 0 up to it is certain to occur, else None. `fail` is
-    called with what is wrong and the expression that it is wrong with. `certain` says whether what
-    is checked runs at all, and for all values of the variables: only then an index that leaves its
-    buffer for some of them is an error.
+    called with what is wrong and, if there is one, the expression that it is wrong with. `certain`
+    says whether what is checked runs at all, and for all values of the variables: only then an
+    index that leaves its buffer for some of them is an error.
     """
 
     def __init__(self, fail: Fail) -> None:
@@ -77,14 +77,13 @@ class ExpressionRules:
     def check_access(self, buffer: Buffer, index: Sequence[Expr], whole: Expr | None) -> None:
         """Check the buffer and the index of a load (`whole`) or of a store (None)."""
         known = self.buffers.get(buffer.name)
-        shown = whole or Const(0)
         if known is None:
-            self.fail(f"buffer '{buffer.name}' is not in scope", shown)
+            self.fail(f"buffer '{buffer.name}' is not in scope", whole)
         if known != buffer:
-            self.fail(f"buffer '{buffer.name}' is not the one declared with that name", shown)
+            self.fail(f"buffer '{buffer.name}' is not the one declared with that name", whole)
         if len(index) != len(buffer.shape):
             self.fail(
-                f"'{buffer.name}' has {len(buffer.shape)} axes, its index {len(index)} parts", shown
+                f"'{buffer.name}' has {len(buffer.shape)} axes, its index {len(index)} parts", whole
             )
         for part in index:
             self.check(part)
@@ -92,16 +91,16 @@ class ExpressionRules:
                 self.fail(f"an index of '{buffer.name}' is {_described(part)}, not {INDEX}", part)
         lengths = {part.lanes for part in index} - {1}
         if len(lengths) > 1:
-            self.fail(f"indices of '{buffer.name}' are vectors of different lengths", shown)
+            self.fail(f"indices of '{buffer.name}' are vectors of different lengths", whole)
         if self.certain:
             for part, dim in zip(index, buffer.shape, strict=True):
-                self._check_bounds(buffer, part, dim, shown)
+                self._check_bounds(buffer, part, dim, whole)
 
-    def _check_bounds(self, buffer: Buffer, part: Expr, dim: int, shown: Expr) -> None:
+    def _check_bounds(self, buffer: Buffer, part: Expr, dim: int, whole: Expr | None) -> None:
         reached = self._reached(part)
         if reached is not None and not 0 <= reached[0] <= reached[1] < dim:
             outside = reached[0] if reached[0] < 0 else reached[1]
-            self.fail(f"an index of '{buffer.name}' reaches {outside} on an axis of {dim}", shown)
+            self.fail(f"an index of '{buffer.name}' reaches {outside} on an axis of {dim}", whole)
 
     def _reached(self, part: Expr) -> tuple[int, int] | None:
         """The least and greatest value that an index is certain to take, where that is known."""

@@ -76,9 +76,9 @@ class _FuncRules:
             excerpt=excerpt(func_lines(self.func), self._current, focus),
         )
 
-    def _fail_at_expr(self, message: str, expr: Expr) -> NoReturn:
+    def _fail_at_expr(self, message: str, expr: Expr | None) -> NoReturn:
         try:
-            focus = print_expr(expr)
+            focus = print_expr(expr) if expr is not None else ""
         except (KeyError, AttributeError, TypeError):
             focus = ""
         self.fail(message, focus)

@@ -26,12 +26,14 @@ from tests.strategies import buffers, expressions, programs, texts
 BUFFERS = st.lists(buffers(), max_size=2, unique_by=lambda buffer: buffer.name)
 
 
+@settings(max_examples=60)
 @given(BUFFERS.flatmap(lambda known: st.tuples(st.just(known), expressions(known))))
 def test_expressions_round_trip(case) -> None:
     known, expr = case
     assert parse_expr(print_expr(expr), known) == expr
 
 
+@settings(max_examples=25)
 @given(texts())
 def test_functions_round_trip(func: Func) -> None:
     assert parse_func(print_func(func)) == func
