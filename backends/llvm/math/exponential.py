@@ -136,5 +136,6 @@ def emit_sigmoid(v: Vector, x: str) -> str:
     reduced = reduce_exp(v, clamped)
     power = power_of_two(v, reduced.shifted)
     one = v.number(1.0)
-    denominator = v.add(v.multiply_add(power, reduced.tail, power), one)
+    # Not power * tail + power: where the power is infinite and the tail negative, that is NaN.
+    denominator = v.multiply_add(power, v.add(reduced.tail, one), one)
     return v.divide(one, denominator)
