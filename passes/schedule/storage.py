@@ -46,7 +46,10 @@ def is_parallel(stmt: Stmt) -> bool:
 
 
 def with_buffer(func: Func, new: Buffer, on_index: IndexMap = lambda index: index) -> Func:
-    """The function with the buffer of that name declared as `new`, accessed at `on_index`."""
+    """The function, and what prepares its constants, with another declaration of a buffer.
+
+    The buffer of that name is declared as `new` and accessed at `on_index` of the old indices.
+    """
 
     def redeclare(stmt: Stmt) -> Stmt:
         if isinstance(stmt, Alloc) and stmt.buffer.name == new.name:
@@ -58,4 +61,12 @@ def with_buffer(func: Func, new: Buffer, on_index: IndexMap = lambda index: inde
     body = rewrite_accesses(func.body, new.name, new, on_index, bounds)
     if params == func.params:
         body = map_stmt(body, redeclare)
-    return replace(func, params=params, body=body)
+    prepare = tuple(
+        [
+            with_buffer(part, new, on_index)
+            if any(buffer.name == new.name for buffer in part.params)
+            else part
+            for part in func.prepare
+        ]
+    )
+    return replace(func, params=params, body=body, prepare=prepare)

@@ -60,21 +60,22 @@ def tiled_matmul(func, rows, columns):
 def same(func, schedule):
     verify_func(schedule.func)
     wanted = results(func, func)
-    for made in (schedule.func, backwards(schedule.func), replay(func, schedule.trace).func):
+    assert replay(func, schedule.trace).func == schedule.func
+    for made in (schedule.func, backwards(schedule.func)):
         np.testing.assert_array_equal(results(made, func)["y"], wanted["y"])
 
 
 @pytest.mark.parametrize(
     ("batch", "filters", "size"),
-    [(1, 24, 7), (2, 16, 6), (1, 3, 2), (3, 17, 1)],
+    [(1, 12, 5), (2, 8, 6), (1, 3, 2), (3, 17, 1)],
     ids=["tails in both", "no tails", "less than a tile", "one place"],
 )
 def test_convolution(batch, filters, size):
-    func = convolution(batch, 3, filters, size)
-    same(func, tiled_convolution(func, 6, 16))
+    func = convolution(batch, 2, filters, size, 2)
+    same(func, tiled_convolution(func, 6, 8))
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(13, 21), (12, 32), (1, 1), (5, 40)])
+@pytest.mark.parametrize(("rows", "columns"), [(13, 21), (6, 32), (1, 1), (5, 40)])
 def test_matmul(rows, columns):
     func = matmul(rows, columns)
     same(func, tiled_matmul(func, 6, 16))
