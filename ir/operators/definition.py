@@ -40,8 +40,9 @@ def define(
     def checked_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
         if len(inputs) < least or (most is not None and len(inputs) > most):
             raise VerifyError(f"{name}: {len(inputs)} inputs, expected {_count(least, most)}")
+        attrs = complete(attrs)
         try:
-            return infer(inputs, complete(attrs))
+            return infer(inputs, attrs)
         except (ShapeError, DtypeError, VerifyError) as error:
             raise type(error)(f"{name}: {error.message}", hint=error.hint) from None
 
@@ -172,7 +173,7 @@ _CLASSES: dict[str, Callable[[DType], bool]] = {
 def require_class(dtype: DType, wanted: str) -> None:
     """Check that `dtype` is of a class: any, number, float, integer or bool."""
     if not _CLASSES[wanted](dtype):
-        raise DtypeError(f"element type {dtype} where a {wanted} type is needed")
+        raise DtypeError(f"element type {dtype}, expected {wanted}")
 
 
 def require_rank(tensor: TensorType, least: int) -> None:

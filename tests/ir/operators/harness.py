@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+import pytest
 
-from mlc.ir.dtype import dtype_of
+from mlc.errors import MlcError
+from mlc.ir.dtype import DTYPES, dtype_of
+from mlc.ir.expr import Var
 from mlc.ir.interpret import run_func
 from mlc.ir.layout import Layout
 from mlc.ir.operators import OPERATORS
@@ -36,9 +40,14 @@ def loops_of(op: str, inputs: Sequence[TensorType], **attrs: Any) -> Func:
     return Func(op, (*ins, *outs), operator.loops(ins, outs, attrs, "p_"))
 
 
+def loop_names(func: Func) -> list[str]:
+    """Loop variables in program order."""
+    return [part.var for part in walk(func.body) if isinstance(part, For)]
+
+
 def check_names(func: Func) -> None:
     """All names start with the prefix and are bound once."""
-    names = [part.var for part in walk(func.body) if isinstance(part, For)]
+    names = loop_names(func)
     names += [part.buffer.name for part in walk(func.body) if isinstance(part, Alloc)]
     assert len(set(names)) == len(names)
     assert all(name.startswith("p_") for name in names)
@@ -60,11 +69,39 @@ def check(
     assert [typed(array) for array in expected] == list(inferred)
     func = loops_of(op, types, **attrs)
     check_names(func)
-    outputs = [np.empty(t.static_shape, t.dtype.numpy) for t in inferred]
+    outputs = [unwritten(tensor) for tensor in inferred]
     run_func(func, [*inputs, *outputs])
     for got, want in zip(outputs, expected, strict=True):
         compare(got, want, rtol, atol)
     return tuple(outputs)
+
+
+def unwritten(tensor: TensorType) -> np.ndarray:
+    """An array in which a place that is never stored to shows."""
+    value = np.nan if tensor.dtype.is_float else 99
+    return np.full(tensor.static_shape, value).astype(tensor.dtype.numpy)
+
+
+def refusal(op: str, *inputs: TensorType | str, **attrs: Any) -> str:
+    """The message with which type inference refuses; types as `f32[2,n]`, letters are symbols."""
+    with pytest.raises(MlcError) as caught:
+        OPERATORS[op].infer([tensor_type(text) for text in inputs], attrs)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+def tensor_type(text: TensorType | str) -> TensorType:
+    """Read `f32[2,n]`."""
+    if isinstance(text, TensorType):
+        return text
+    name, dims = text.rstrip("]").split("[")
+    shape = [int(d) if d.isdigit() else Var(d) for d in dims.split(",") if d]
+    return TensorType(tuple(shape), DTYPES[name])
+
+
+def infer(op: str, *inputs: str, **attrs: Any) -> str:
+    """The inferred types as text."""
+    found = OPERATORS[op].infer([tensor_type(text) for text in inputs], attrs)
+    return " ".join(map(str, found))
 
 
 def compare(got: np.ndarray, want: np.ndarray, rtol: float | None, atol: float) -> None:
@@ -72,7 +109,7 @@ def compare(got: np.ndarray, want: np.ndarray, rtol: float | None, atol: float) 
         np.testing.assert_array_equal(got, want)
         return
     if rtol is None:
-        rtol = 64 * float(np.finfo(want.dtype).eps)
+        rtol = 64 * float(ml_dtypes.finfo(want.dtype).eps)
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
 
 
