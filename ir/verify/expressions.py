@@ -79,7 +79,7 @@ class ExpressionRules:
         known = self.buffers.get(buffer.name)
         if known is None:
             self.fail(f"buffer '{buffer.name}' is not in scope", whole)
-        if known != buffer:
+        if known is not buffer and known != buffer:
             self.fail(f"buffer '{buffer.name}' is not the one declared with that name", whole)
         if len(index) != len(buffer.shape):
             self.fail(
