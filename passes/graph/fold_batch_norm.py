@@ -44,6 +44,9 @@ class Affine:
         return Affine(self.scale, self.shift + term)
 
 
+_UNCHANGED = Affine(None, np.zeros(1))
+
+
 @dataclass(frozen=True)
 class FoldBatchNorm(Pass):
     """See the top of this file."""
@@ -58,31 +61,39 @@ class FoldBatchNorm(Pass):
         for node in graph.nodes:
             if node in folded:
                 continue
-            chain, affine = _affine_chain(graph, users, node)
-            if affine.scale is not None or len(chain) > 1:
-                folded.update(chain)
+            start = _start(graph, node)
+            chain, affine = _follow(graph, users, node, start) if start else ([], _UNCHANGED)
+            if node.op == "batch_norm":
+                _split_batch_norm(edit, node, chain, affine if start else None)
+            elif affine.scale is not None or len(chain) > 1:
                 _fold(edit, node, chain, affine)
                 steps = " ".join(step.op for step in chain)
                 context.decide(self.name, node.output.name, "folded", "{} into the weights", steps)
-            elif node.op == "batch_norm":
-                edit.replace(node.output, _split_batch_norm(edit, node))
             else:
                 edit.keep(node)
+                continue
+            folded.update(chain)
         return edit.finish()
 
 
-def _affine_chain(
-    graph: Graph, users: dict[Value, list[Node]], anchor: Node
+def _start(graph: Graph, node: Node) -> Affine | None:
+    """What a node does to the channels that steps after it can join; None if they cannot."""
+    if not node.outputs[0].type.dtype.is_float:
+        return None
+    if node.op == "batch_norm":
+        return _batch_norm_affine([graph.constants.get(v) for v in node.inputs[1:]], node)
+    axis = _CHANNEL_AXIS.get(node.op)
+    if axis is None or node.inputs[1] not in graph.constants:
+        return None
+    return _UNCHANGED if isinstance(node.output.type.shape[axis], int) else None
+
+
+def _follow(
+    graph: Graph, users: dict[Value, list[Node]], start: Node, affine: Affine
 ) -> tuple[list[Node], Affine]:
-    """The nodes after `anchor` that scale and shift channels by constants, and their sum."""
-    affine = Affine(None, np.zeros(1))
+    """The nodes after `start` that scale and shift channels by constants, and what all do."""
     chain: list[Node] = []
-    axis = _CHANNEL_AXIS.get(anchor.op)
-    if axis is None or anchor.inputs[1] not in graph.constants:
-        return chain, affine
-    value = anchor.output
-    if not value.type.dtype.is_float or not isinstance(value.type.shape[axis], int):
-        return chain, affine
+    value, axis = start.output, _CHANNEL_AXIS[start.op]
     while value not in graph.outputs and len(users.get(value, ())) == 1:
         (node,) = users[value]
         step = _STEPS.get(node.op)
@@ -144,26 +155,21 @@ def _step_neg(graph: Graph, node: Node, value: Value, affine: Affine, axis: int)
 def _step_batch_norm(
     graph: Graph, node: Node, value: Value, affine: Affine, axis: int
 ) -> Affine | None:
-    parameters = [graph.constants.get(parameter) for parameter in node.inputs[1:]]
     if node.inputs[0] is not value or axis % value.type.rank != 1:
         return None
-    scale_and_shift = _scale_and_shift(parameters, cast("float", attr_of(node, "epsilon")))
-    if scale_and_shift is None:
-        return None
-    return affine.times(scale_and_shift[0]).plus(scale_and_shift[1])
+    own = _batch_norm_affine([graph.constants.get(v) for v in node.inputs[1:]], node)
+    return None if own is None or own.scale is None else affine.times(own.scale).plus(own.shift)
 
 
-def _scale_and_shift(
-    parameters: Sequence[Array | None], epsilon: float
-) -> tuple[Array, Array] | None:
-    """Scale and shift in float64 of constant parameters scale, bias, mean, variance."""
+def _batch_norm_affine(parameters: Sequence[Array | None], node: Node) -> Affine | None:
+    """What a batch_norm with constant parameters scale, bias, mean and variance does."""
     known = [array.astype(np.float64) for array in parameters if array is not None]
     if len(known) != 4:
         return None
     scale, bias, mean, variance = known
     with np.errstate(all="ignore"):
-        factor = scale / np.sqrt(variance + epsilon)
-        return factor, bias - mean * factor
+        factor = scale / np.sqrt(variance + cast("float", attr_of(node, "epsilon")))
+        return Affine(factor, bias - mean * factor)
 
 
 _STEPS: dict[str, Step] = {
@@ -216,7 +222,7 @@ def _scale_matmul(weight: Array, scale: Array, node: Node) -> Array:
     return _product(weight, scale[:, None] if attr_of(node, "transpose_b") else scale)
 
 
-_CHANNEL_AXIS = {"conv": 1, "conv_transpose": 1, "matmul": -1}
+_CHANNEL_AXIS = {"conv": 1, "conv_transpose": 1, "matmul": -1, "batch_norm": 1}
 _SCALE_WEIGHTS: dict[str, Callable[[Array, Array, Node], Array]] = {
     "conv": _scale_conv,
     "conv_transpose": _scale_conv_transpose,
@@ -224,28 +230,31 @@ _SCALE_WEIGHTS: dict[str, Callable[[Array, Array, Node], Array]] = {
 }
 
 
-def _split_batch_norm(edit: GraphEdit, node: Node) -> Value:
-    """A batch_norm that follows no weights: `x * scale + shift`."""
-    x, *parameters = node.inputs
-    epsilon = cast("float", attr_of(node, "epsilon"))
-    known = _scale_and_shift([edit.array(value) for value in parameters], epsilon)
-    shape = (-1, *(1,) * (x.type.rank - 2))
-    dtype = x.type.dtype.numpy
-    if known is not None:
-        factor, term = (
-            edit.constant(array.astype(dtype).reshape(shape), f"{node.output.name}.{what}")
-            for what, array in zip(("scale", "shift"), known, strict=True)
-        )
+def _split_batch_norm(
+    edit: GraphEdit, node: Node, chain: Sequence[Node], affine: Affine | None
+) -> None:
+    """A batch_norm that follows no weights, with the steps after it: `x * scale + shift`.
+
+    Without `affine`, its parameters are computed at run time.
+    """
+    x, last = node.inputs[0], [node, *chain][-1].output
+    loc = join_locs((node.loc, *(step.loc for step in chain)))
+    if affine is None or affine.scale is None:
+        factor, term = _scale_and_shift_nodes(edit, node)
     else:
-        factor, term = _scale_and_shift_nodes(edit, node, epsilon)
-    scaled = edit.emit("mul", (x, factor), loc=node.loc, name=f"{node.output.name}.scaled")
-    return edit.emit("add", (scaled, term), loc=node.loc, name=node.output.name)
+        shape, dtype = (-1, *(1,) * (x.type.rank - 2)), x.type.dtype.numpy
+        factor, term = (
+            edit.constant(array.astype(dtype).reshape(shape), f"{last.name}.{what}", loc)
+            for what, array in (("scale", affine.scale), ("shift", affine.shift))
+        )
+    scaled = edit.emit("mul", (x, factor), loc=loc, name=f"{last.name}.scaled")
+    edit.replace(last, edit.emit("add", (scaled, term), loc=loc, name=last.name))
 
 
-def _scale_and_shift_nodes(edit: GraphEdit, node: Node, epsilon: float) -> tuple[Value, Value]:
+def _scale_and_shift_nodes(edit: GraphEdit, node: Node) -> tuple[Value, Value]:
     """The same of parameters that are computed at run time."""
     x, scale, bias, mean, variance = node.inputs
-    loc = node.loc
+    loc, epsilon = node.loc, cast("float", attr_of(node, "epsilon"))
     small = edit.constant(np.asarray(epsilon, x.type.dtype.numpy), f"{node.output.name}.epsilon")
     deviation = edit.emit("sqrt", [edit.emit("add", (variance, small), loc=loc)], loc=loc)
     factor = edit.emit("div", (scale, deviation), loc=loc)

@@ -46,42 +46,53 @@ class FuseVertical(Pass):
     def run(self, graph: Graph, context: Context) -> Graph:
         """Linear in the size of the graph (times `max_ops` at worst)."""
         around = Surroundings(graph)
+        fusion = _Fusion(self.max_ops, around, context)
         for node in _anchors(graph):
             if node not in around.group_of:
                 group = Group(node, around)
-                self.grow_forward(group, context)
-                self.grow_backward(group, context)
+                fusion.grow_forward(group)
+                fusion.grow_backward(group)
                 around.group_of.update(dict.fromkeys(group.members, group))
         return _build(graph, around)
 
-    def grow_forward(self, group: Group, context: Context) -> None:
+
+class _Fusion:
+    """Lets groups grow, and reports each pair of nodes once."""
+
+    def __init__(self, max_ops: int, around: Surroundings, context: Context) -> None:
+        self.max_ops = max_ops
+        self.around = around
+        self.context = context
+        self.reported: set[tuple[Node, Node]] = set()
+
+    def grow_forward(self, group: Group) -> None:
         """Take in users as long as each can join; end with one value that others read."""
         closed = list(group.members)
         while (node := group.next_user()) is not None:
             refusal = self.refuse_consumer(group, node)
             if refusal is not None:
-                self.note(context, group.anchor, node, refusal)
+                self.report(group.reader_of(node), node, refusal)
                 break
             group.add(node)
             group.sealed = is_final_pad(node)
             if group.is_closed:
                 closed = list(group.members)
         dropped = list(group.members)[len(closed) :]
+        for node in closed[1:]:
+            self.report(group.reader_of(node), node, None)
+        for node in dropped:
+            self.report(group.reader_of(node), node, Refusal("others read what is between"))
         if dropped:
             group.restore(closed)
-        for node in closed[1:]:
-            self.note(context, group.anchor, node, None)
-        for node in dropped:
-            self.note(context, group.anchor, node, Refusal("others read what is between"))
 
-    def grow_backward(self, group: Group, context: Context) -> None:
+    def grow_backward(self, group: Group) -> None:
         """Take in producers that only this kernel reads."""
         waiting = list(group.members)
         while waiting:
             user = waiting.pop()
             for value in dict.fromkeys(user.inputs):
-                node = group.around.producers.get(value)
-                if node is None or node in group.members or node in group.around.group_of:
+                node = self.around.producers.get(value)
+                if node is None or node in group.members or node in self.around.group_of:
                     continue
                 if node.op in VIEWS:
                     continue
@@ -90,22 +101,26 @@ class FuseVertical(Pass):
                 if refusal is None:
                     group.add(node)
                     waiting.append(node)
-                self.note(context, node, user, refusal)
+                self.report(node, user, refusal)
 
     def refuse_consumer(self, group: Group, node: Node) -> Refusal | None:
         """Why `node` cannot follow the group in its kernel, or None."""
         for value in group.open:
-            if value in group.around.outputs:
+            if value in self.around.outputs:
                 return Refusal("{} is an output of the model", (value.name,))
         return check_consumer(group, node) or consumer_pays(group, node, self.max_ops)
 
-    def note(self, context: Context, first: Node, second: Node, refusal: Refusal | None) -> None:
-        """Report a pair that was fused or refused."""
+    def report(self, first: Node, second: Node, refusal: Refusal | None) -> None:
+        """Note that a pair was fused or refused."""
+        if (first, second) in self.reported:
+            return
+        self.reported.add((first, second))
         subject = f"{first.op} {first.outputs[0].name} + {second.op} {second.outputs[0].name}"
-        if refusal is None:
-            context.decide(self.name, subject, "fused", "only this kernel reads what is between")
-        else:
-            context.decide(self.name, subject, "refused", refusal.reason, *refusal.arguments)
+        verdict, reason = "fused", Refusal("only this kernel reads what is between")
+        if refusal is not None:
+            verdict, reason = "refused", refusal
+        name = FuseVertical.name
+        self.context.decide(name, subject, verdict, reason.reason, *reason.arguments)
 
 
 def _anchors(graph: Graph) -> Iterator[Node]:

@@ -17,7 +17,7 @@ from mlc.ir.operators import OPERATORS
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a node does not join a group: a template and its arguments, formatted when read."""
+    """A reason, such as why a node does not join a group: a template and its arguments."""
 
     reason: str
     arguments: tuple[object, ...] = ()
@@ -88,6 +88,12 @@ class Group:
             if user not in self.members
         ]
         return min(readers, key=self.around.position.__getitem__, default=None)
+
+    def reader_of(self, node: Node) -> Node:
+        """The member whose output `node` reads, the last one if there are several."""
+        made = [self.around.producers.get(value) for value in node.inputs]
+        members = [member for member in made if member is not None and member in self.members]
+        return max(members, key=self.around.position.__getitem__)
 
     def restore(self, members: Sequence[Node]) -> None:
         """Go back to an earlier set of members."""

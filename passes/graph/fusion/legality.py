@@ -7,6 +7,7 @@ from mlc.ir.graph_edit import attr_of
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from mlc.passes.graph.fusion.group import Group, Refusal
+from mlc.passes.graph.layout_rules import VIEWS
 
 
 def check_consumer(group: Group, node: Node) -> Refusal | None:
@@ -20,7 +21,7 @@ def check_consumer(group: Group, node: Node) -> Refusal | None:
     if is_final_pad(node):
         return None
     if OPERATORS[node.op].kind is not Kind.ELEMENTWISE:
-        return Refusal("{} does not compute element by element", (node.op,))
+        return _not_elementwise(node)
     if node.output.type.shape != group.anchor.output.type.shape:
         shapes = (group.anchor.output.type, node.output.type)
         return Refusal("its output is of another shape: {} and {}", shapes)
@@ -30,7 +31,7 @@ def check_consumer(group: Group, node: Node) -> Refusal | None:
 def check_producer(group: Group, node: Node) -> Refusal | None:
     """May `node`, which the group reads and nobody computes yet, be computed on the way?"""
     if OPERATORS[node.op].kind is not Kind.ELEMENTWISE:
-        return Refusal("{} does not compute element by element", (node.op,))
+        return _not_elementwise(node)
     value = node.output
     if value in group.around.outputs:
         return Refusal("{} is an output of the model", (value.name,))
@@ -38,6 +39,12 @@ def check_producer(group: Group, node: Node) -> Refusal | None:
     if any(user not in group.members for user in users):
         return Refusal("{} is read by {} nodes, not all of this kernel", (value.name, len(users)))
     return None
+
+
+def _not_elementwise(node: Node) -> Refusal:
+    if node.op in VIEWS:
+        return Refusal("{} is a view of memory, not a computation", (node.op,))
+    return Refusal("{} ({}) has a kernel of its own", (node.op, OPERATORS[node.op].kind.value))
 
 
 def is_final_pad(node: Node) -> bool:
