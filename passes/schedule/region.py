@@ -116,15 +116,33 @@ def _parted(
 
 def _varying_extent(moving: Linear, inner: Mapping[str, Expr], size: int, spread: int) -> Expr:
     """1 + Σ |c|·(extent − 1) where the loops' extents depend on loops outside only; else `size`."""
-    extent: Expr = Const(1 + spread)
+    constant = 1 + spread
+    varying: list[tuple[Expr, int]] = []
     for atom, coefficient in moving.terms.items():
         if type(atom) is not Var or atom.name not in inner:
             return Const(size)
-        of_loop = inner[atom.name]
-        if any(name in inner for name in free_variables(of_loop)):
+        extent = inner[atom.name]
+        if any(name in inner for name in free_variables(extent)):
             return Const(size)
-        extent = extent + (of_loop - 1) * abs(coefficient)
-    return extent
+        if isinstance(extent, Const):
+            constant += (int(extent.value) - 1) * abs(coefficient)
+        else:
+            constant -= abs(coefficient)
+            varying.append((extent, abs(coefficient)))
+    if len(varying) == 1:
+        return _scaled(*varying[0], constant)
+    total: Expr = Const(constant)
+    for extent, coefficient in varying:
+        total = total + extent * coefficient
+    return total
+
+
+def _scaled(extent: Expr, factor: int, offset: int) -> Expr:
+    """`extent * factor + offset`, with minima outside: so tails keep the form of tails."""
+    if isinstance(extent, Binary) and extent.op == "min":
+        left, right = _scaled(extent.left, factor, offset), _scaled(extent.right, factor, offset)
+        return minimum(left, right)
+    return extent * factor + offset
 
 
 def _inside(span: Span, dim: int, bounds: Bounds) -> Span:

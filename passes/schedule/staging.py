@@ -15,6 +15,7 @@ from mlc.passes.schedule.location import (
     find_loop,
     fresh,
     names_in,
+    range_of_loop,
     ranges_of_loops,
 )
 from mlc.passes.schedule.region import Span, dense_buffer, relative, spans_of
@@ -51,7 +52,9 @@ class Stage:
                 name = fresh(f"{prefix}{dim}", taken)
                 nest.append((name, span.extent))
                 here[dim] = Var(name)
-        bounds = ranges_of_loops(loops(nest, Store(self.new, (), Const(0))), self.bounds)
+        bounds = dict(self.bounds)
+        for name, extent in nest:
+            bounds[name] = range_of_loop(extent, bounds) or (0, 0)
         there = [
             simplify(span.base + part, bounds) for span, part in zip(self.spans, here, strict=True)
         ]

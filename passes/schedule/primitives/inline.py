@@ -53,7 +53,7 @@ def inline(schedule: Schedule, buffer: str) -> Schedule:
         raise RefusalError(reason, "writers", buffer)
     chain, store = spine(writers[0])
     if not isinstance(store, Store):
-        reason = f"the nest that writes '{buffer}' has more than one store"
+        reason = f"the nest that writes '{buffer}' is more than loops around one store"
         raise RefusalError(reason, "writers", buffer)
     if buffer in read_buffers(writers[0]):
         raise RefusalError(f"the nest that writes '{buffer}' reads it", "recurrence", buffer)

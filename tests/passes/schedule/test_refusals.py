@@ -76,6 +76,19 @@ IN_PLACE = """func f(x: f32[8], y: f32[8]) {
   }
 }"""
 
+CUT = """func f(x: f32[8], y: f32[8]) {
+  alloc t: f32[8] arena {
+    for i in 8 {
+      if i > 3 {
+        t[i] = x[i]
+      }
+    }
+    for k in 4 {
+      y[k] = t[k + 4]
+    }
+  }
+}"""
+
 RUNNING = """func f(x: f32[8], y: f32[8]) {
   alloc t: f32[9] arena {
     t[0] = 0.0:f32
@@ -145,6 +158,7 @@ CASES = [
     (TAILS, "tile", (("o",), (2, 2)), "1 loops do not go with 2 factors"),
     (NEST, "inline", ("y",), "no temporary 'y'"),
     (RUNNING, "inline", ("t",), "'t' is written by 2 nests, not one"),
+    (CUT, "inline", ("t",), "the nest that writes 't' is more than loops around one store"),
     (
         IN_PLACE,
         "inline",
