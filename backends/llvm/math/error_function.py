@@ -72,7 +72,7 @@ _CONSTANTS = {
 
 
 def emit_erf(v: Vector, x: str) -> str:
-    """erf(x)."""
+    """erf(x). Largest error 2.8 ulp (f32; 2.2 with fused multiply-add), 4.1 (f64)."""
     constants = _CONSTANTS[v.format.bits]
     magnitude = v.at_most(v.absolute(x), constants.end)
     correction = v.multiply(magnitude, v.number(constants.lowest))

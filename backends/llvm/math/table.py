@@ -13,6 +13,7 @@ from mlc.backends.llvm.math import (
     logarithm,
     power,
     predicates,
+    rational,
     reductions,
     trigonometric,
 )
@@ -96,3 +97,11 @@ MATH: Mapping[str, MathFunction] = {
     )
 }
 """Every function by name."""
+
+FAST_MATH: Mapping[str, MathFunction] = {
+    **MATH,
+    "exp": MathFunction("exp", elementwise=exponential.emit_fast_exp),
+    "tanh": MathFunction("tanh", elementwise=rational.emit_fast_tanh),
+    "erf": MathFunction("erf", elementwise=rational.emit_fast_erf),
+}
+"""The same, with a tanh and an erf of up to 6 ulp in f32 and an exp without denormal results."""
