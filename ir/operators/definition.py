@@ -196,5 +196,13 @@ def broadcast_dims(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
     return tuple(result)
 
 
+def broadcasts_to(shape: tuple[Dim, ...], wanted: tuple[Dim, ...]) -> bool:
+    """Whether NumPy broadcasts `shape` to exactly `wanted`."""
+    wide = wanted[len(wanted) - len(shape) :]
+    return len(shape) <= len(wanted) and all(
+        dim in (1, other) for dim, other in zip(shape, wide, strict=True)
+    )
+
+
 def _shape_text(shape: tuple[Dim, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"

@@ -16,7 +16,7 @@ from mlc.ir.build import Index, compare, nest, number
 from mlc.ir.expr import Expr, Load, Select, as_expr
 from mlc.ir.operator import REQUIRED, Attrs, Kind, LowerLoops
 from mlc.ir.operators.definition import (
-    broadcast_dims,
+    broadcasts_to,
     define,
     flag,
     integer,
@@ -184,7 +184,7 @@ SLICE = define(
 
 def _expand_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
     shape = integers(attrs, "shape")
-    if broadcast_dims([inputs[0].shape, shape]) != shape:
+    if not broadcasts_to(inputs[0].shape, shape):
         raise ShapeError(f"{inputs[0]} does not broadcast to [{','.join(map(str, shape))}]")
     return (TensorType(shape, inputs[0].dtype),)
 

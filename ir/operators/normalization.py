@@ -17,7 +17,7 @@ from mlc.ir.expr import Binary, Call, Expr, Load, Select, Unary
 from mlc.ir.operator import REQUIRED, Attrs, Kind
 from mlc.ir.operators.definition import (
     axis_attr,
-    broadcast_dims,
+    broadcasts_to,
     define,
     integer,
     known,
@@ -39,7 +39,7 @@ def _axis_norm_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[Tensor
     for dim in data.shape[axis:]:
         known(dim)
     for parameter in inputs[1:]:
-        if broadcast_dims([data.shape[axis:], parameter.shape]) != data.shape[axis:]:
+        if not broadcasts_to(parameter.shape, data.shape[axis:]):
             raise ShapeError(f"{parameter} does not fit {data} from axis {axis} on")
     return (TensorType(data.shape, data.dtype),)
 

@@ -33,8 +33,13 @@ axes_strategy = st.sets(st.integers(0, 2)).map(lambda axes: tuple(sorted(axes)))
 def test_reductions(op: str, axes: tuple[int, ...], keepdims: bool, dtype: str, seed: int) -> None:
     x = sample(np.random.default_rng(seed), (2, 3, 4), dtype)
     (got,) = check(f"reduce_{op}", x, atol=1e-5, axes=axes, keepdims=keepdims)
-    want = getattr(np, op)(x.astype(np.float64), axis=axes, keepdims=keepdims)
-    want = np.trunc(want) if dtype != "float32" else want
+    options = {"axis": axes, "keepdims": keepdims}
+    if dtype == "float32":
+        want = getattr(np, op)(x.astype(np.float64), **options)
+    elif op == "prod":
+        want = np.prod(x, dtype=x.dtype, **options)
+    else:
+        want = np.trunc(getattr(np, op)(x.astype(np.float64), **options))
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
