@@ -6,6 +6,7 @@ error lists all that is missing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -13,6 +14,7 @@ import onnx
 from mlc.errors import MlcError, ModelError, ShapeError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
+from mlc.importers.onnx.detach import Span
 from mlc.importers.onnx.inputs import Shapes, check_declared, input_types
 from mlc.importers.onnx.node import Converter, NodeView, checked_attributes, node_loc
 from mlc.importers.onnx.ordering import sorted_nodes
@@ -53,6 +55,12 @@ def survey(model: ModelLike, shapes: Shapes | None = None) -> list[SurveyRow]:
     return conversion.rows
 
 
+_STUMBLES = (
+    ArithmeticError, IndexError, KeyError, MemoryError, RecursionError, TypeError, ValueError
+)  # fmt: skip
+"""What Python raises when a node contradicts itself in a way that no converter looks for."""
+
+
 @dataclass(frozen=True)
 class _Unavailable:
     """Stands for a value that cannot be had; `reason` is "" where its node has told it already."""
@@ -60,8 +68,16 @@ class _Unavailable:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class _Initializer:
+    """A tensor that nobody has read yet; `span` is where its data lies in the model's file."""
+
+    tensor: onnx.TensorProto
+    span: Span | None
+
+
 _Operand = Value | _Unavailable | None
-_Scope = dict[str, "Value | onnx.TensorProto | _Unavailable"]
+_Scope = dict[str, "Value | _Initializer | _Unavailable"]
 
 
 class _Conversion:
@@ -77,7 +93,7 @@ class _Conversion:
     def import_main(self) -> list[Value]:
         """Import the model's graph; gives the values of its outputs, as far as there are any."""
         graph = self._source.graph
-        scope = _initializers(graph)
+        scope = _initializers(graph, self._source.spans)
         given = [value for value in graph.input if value.name not in scope]
         if len({value.name for value in given}) != len(given):
             raise ModelError("two inputs have one name")
@@ -170,14 +186,15 @@ class _Conversion:
         except ShapeError as error:
             error.hint = error.hint or self.builder.hint()
             raise
-        except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{view.op_type}: broken node: {error}") from error
+        except _STUMBLES as error:
+            what = str(error) or type(error).__name__
+            raise ModelError(f"{view.op_type}: broken node: {what}") from error
 
     def _import_body(self, graph: onnx.GraphProto, outer: _Scope) -> list[Value]:
         """Import a subgraph without inputs in the place of its node."""
         if graph.input:
             raise UnsupportedError("subgraphs with inputs are not supported")
-        outputs = self._import_graph(graph, {**outer, **_initializers(graph)})
+        outputs = self._import_graph(graph, {**outer, **_initializers(graph, {})})
         if len(outputs) != len(graph.output):
             raise UnsupportedError("its subgraph holds unsupported nodes")
         return outputs
@@ -185,17 +202,17 @@ class _Conversion:
     def _read(self, name: str, scope: _Scope) -> Value | _Unavailable:
         """What a name stands for; initializers become constants when they are first read."""
         found = scope[name]
-        if isinstance(found, onnx.TensorProto):
+        if isinstance(found, _Initializer):
             found = scope[name] = self._loaded(found)
         return found
 
-    def _loaded(self, tensor: onnx.TensorProto) -> Value | _Unavailable:
+    def _loaded(self, found: _Initializer) -> Value | _Unavailable:
         """The constant of an initializer."""
         try:
-            array = array_from_onnx(tensor, self._source.files)
+            array = array_from_onnx(found.tensor, self._source.files, found.span)
         except UnsupportedError as error:
             return _Unavailable(error.message)
-        return self.builder.constant(array, tensor.name)
+        return self.builder.constant(array, found.tensor.name)
 
 
 def _type_text(operand: _Operand) -> str:
@@ -204,12 +221,12 @@ def _type_text(operand: _Operand) -> str:
     return "-" if operand is None else "?"
 
 
-def _initializers(graph: onnx.GraphProto) -> _Scope:
+def _initializers(graph: onnx.GraphProto, spans: Mapping[int, Span]) -> _Scope:
     if graph.sparse_initializer:
         raise UnsupportedError("sparse initializers are not supported")
     scope: _Scope = {}
-    for tensor in graph.initializer:
+    for position, tensor in enumerate(graph.initializer):
         if tensor.name in scope:
             raise ModelError(f"two initializers have the name '{tensor.name}'")
-        scope[tensor.name] = tensor
+        scope[tensor.name] = _Initializer(tensor, spans.get(position))
     return scope

@@ -17,8 +17,8 @@ from onnx import AttributeProto, defs
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
-from mlc.importers.onnx.external import ExternalFiles
 from mlc.importers.onnx.tensors import array_from_onnx
+from mlc.importers.onnx.weights import WeightFiles
 from mlc.ir.graph import Value
 
 Converter = Callable[[Builder, "NodeView"], Sequence[Value]]
@@ -60,7 +60,7 @@ class NodeView:
     opset: int
     inputs: tuple[Value | None, ...]
     attributes: dict[str, AttributeProto]
-    files: ExternalFiles
+    files: WeightFiles
     import_body: Callable[[onnx.GraphProto], list[Value]]
 
     @property

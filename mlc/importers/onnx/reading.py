@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 from onnx import defs, inliner
 
 from mlc.errors import ModelError, UnsupportedError
-from mlc.importers.onnx.external import ExternalFiles
+from mlc.importers.onnx.detach import Span, WireError, detached
+from mlc.importers.onnx.weights import WeightFiles
 
 OLDEST_OPSET = 7
 """The oldest default operator set converted; before it, broadcasting worked by attributes."""
@@ -28,49 +29,66 @@ ModelLike = str | os.PathLike[str] | bytes | onnx.ModelProto
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed model: `opsets` maps domain (the default one is "") to version."""
+    """A parsed model.
+
+    `opsets` maps domain (the default one is "") to version. `spans` tells where in the model's file
+    the raw data of initializers lies that is not in `graph`, by their position.
+    """
 
     name: str
     graph: onnx.GraphProto
     opsets: dict[str, int]
-    files: ExternalFiles
+    files: WeightFiles
+    spans: dict[int, Span]
 
 
 def read_model(model: ModelLike) -> Source:
     """Read and check a model; raises `ModelError` or `UnsupportedError`, never anything else."""
-    proto, name, folder = _parse(model)
+    path: Path | None = None
+    spans: dict[int, Span] = {}
+    name = "the model"
+    if isinstance(model, onnx.ModelProto):
+        proto = model
+    elif isinstance(model, bytes | bytearray | memoryview):
+        proto = _decoded(bytes(model), name)
+    elif isinstance(model, str | os.PathLike):
+        path = Path(model)
+        name = f"'{path}'"
+        data, spans = _read(path, name)
+        proto = _decoded(data, name)
+    else:
+        raise ModelError(
+            f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}"
+        )
     if not proto.HasField("graph"):
         raise ModelError(f"{name} has no graph")
     opsets = _opsets(proto, name)
     if proto.functions:
+        if path is not None:
+            proto, spans = _decoded(path.read_bytes(), name), {}
         proto = _inlined(proto, name)
         opsets = _opsets(proto, name)
-    return Source(proto.graph.name or "main", proto.graph, opsets, ExternalFiles(folder))
+    return Source(proto.graph.name or "main", proto.graph, opsets, WeightFiles(path), spans)
 
 
-def _parse(model: ModelLike) -> tuple[onnx.ModelProto, str, Path | None]:
-    """The model, what to call it in errors, and the folder of its external data."""
-    if isinstance(model, onnx.ModelProto):
-        return model, "the model", None
-    if isinstance(model, bytes | bytearray | memoryview):
-        return _decoded(bytes(model), "the model"), "the model", None
-    if not isinstance(model, str | os.PathLike):
-        raise ModelError(
-            f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}"
-        )
-    path = Path(model)
-    name = f"'{path}'"
+def _read(path: Path, name: str) -> tuple[bytes, dict[int, Span]]:
+    """The message in a file, without long weights, and where those are."""
     try:
         if path.is_dir():
             raise ModelError(
                 f"{name} is a folder, not a model", hint="give the path of the .onnx file"
             )
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            try:
+                return detached(file, size)
+            except WireError:
+                file.seek(0)
+                return file.read(), {}
     except OSError as error:
         raise ModelError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
         raise ModelError(f"cannot read {name}: {error}") from error
-    return _decoded(data, name), name, path.parent
 
 
 def _decoded(data: bytes, name: str) -> onnx.ModelProto:

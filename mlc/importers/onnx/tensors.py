@@ -15,7 +15,8 @@ import onnx
 from onnx import TensorProto
 
 from mlc.errors import ModelError, UnsupportedError
-from mlc.importers.onnx.external import ExternalFiles
+from mlc.importers.onnx.detach import Span
+from mlc.importers.onnx.weights import WeightFiles
 from mlc.ir.dtype import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, DType
 
 MAX_BYTES = 1 << 40
@@ -70,11 +71,14 @@ def check_size(shape: Sequence[int], dtype: DType, what: str) -> int:
     return size
 
 
-def array_from_onnx(tensor: onnx.TensorProto, files: ExternalFiles) -> np.ndarray:
+def array_from_onnx(
+    tensor: onnx.TensorProto, files: WeightFiles, span: Span | None = None
+) -> np.ndarray:
     """The read-only array that `tensor` holds: shape `tensor.dims`, native byte order.
 
-    Raises `ModelError` where dimensions and data contradict each other, `UnsupportedError` for
-    element types that mlc lacks.
+    `span` is where its raw data lies in the model's file if that is not in the message. Raises
+    `ModelError` where dimensions and data contradict each other, `UnsupportedError` for element
+    types that mlc lacks.
     """
     what = f"tensor '{tensor.name}'"
     dtype = dtype_from_onnx(tensor.data_type, what)
@@ -83,11 +87,13 @@ def array_from_onnx(tensor: onnx.TensorProto, files: ExternalFiles) -> np.ndarra
     if tensor.HasField("segment"):
         raise UnsupportedError(f"{what} is stored in segments, which is not supported")
     if tensor.data_location == TensorProto.EXTERNAL:
-        array = _from_bytes(files.view(tensor, size), dtype)
+        array = _from_bytes(files.external(tensor, size), dtype)
+    elif span is not None:
+        _check_length(what, dtype, shape, size, span[1])
+        array = _from_bytes(files.own(span), dtype)
     elif tensor.HasField("raw_data"):
         data = tensor.raw_data
-        if len(data) != size:
-            raise ModelError(f"{what}: {dtype}{_shown(shape)} takes {size} bytes, not {len(data)}")
+        _check_length(what, dtype, shape, size, len(data))
         array = _from_bytes(data, dtype)
     else:
         array = _from_field(tensor, dtype, math.prod(shape), what)
@@ -96,12 +102,15 @@ def array_from_onnx(tensor: onnx.TensorProto, files: ExternalFiles) -> np.ndarra
     return array
 
 
-def _from_bytes(data: bytes | memoryview, dtype: DType) -> np.ndarray:
-    # ONNX stores little-endian; external data may lie at any offset.
+def _check_length(what: str, dtype: DType, shape: Sequence[int], wanted: int, found: int) -> None:
+    if found != wanted:
+        raise ModelError(f"{what}: {dtype}{_shown(shape)} takes {wanted} bytes, not {found}")
+
+
+def _from_bytes(data: bytes | np.ndarray, dtype: DType) -> np.ndarray:
     array = np.frombuffer(data, dtype.numpy)
-    if sys.byteorder == "big":
-        array = array.byteswap()
-    return np.require(array, requirements="A")
+    # ONNX stores little-endian.
+    return array.byteswap() if sys.byteorder == "big" else array
 
 
 def _from_field(tensor: onnx.TensorProto, dtype: DType, count: int, what: str) -> np.ndarray:
