@@ -10,6 +10,8 @@ import functools
 import math
 import struct
 
+import numpy as np
+
 from mlc.ir.dtype import BOOL, DType
 
 _FLOAT_NAMES = {"f64": "double", "f32": "float", "f16": "half", "bf16": "bfloat"}
@@ -55,7 +57,8 @@ def scalar_constant(value: Number, dtype: DType) -> str:
         return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
     if dtype.name == "f32":
         return f"0x{struct.unpack('<Q', struct.pack('<d', _round_f32(value)))[0]:016X}"
-    bits = int(dtype.numpy.type(value).view("uint16"))
+    with np.errstate(over="ignore"):
+        bits = int(dtype.numpy.type(value).view("uint16"))
     return f"0xH{bits:04X}" if dtype.name == "f16" else f"0xR{bits:04X}"
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 
+from mlc.backends.llvm.machine import to_assembly
 from mlc.backends.llvm.math import (
     FAST_MATH,
     MATH,
@@ -20,11 +22,12 @@ from mlc.backends.llvm.math import (
     emit_maximum,
     emit_minimum,
 )
+from mlc.backends.llvm.targets import resolve
 from mlc.backends.llvm.text_builder import TextBuilder
 from mlc.errors import DtypeError
 from mlc.ir.dtype import BF16, BOOL, F16, F32, F64, I32, I64, U8, DType
 from mlc.ir.functions import FUNCTIONS
-from tests.backends.math_kernel import apply, ulp_error
+from tests.backends.math_kernel import apply, loop_text, ulp_error
 
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
 TARGETS = ["host", "x86-64-v2"] if ON_X86 else ["host"]
@@ -345,3 +348,14 @@ def test_functions_refuse_integers() -> None:
     with pytest.raises(DtypeError) as caught:
         MATH["exp"].emit(TextBuilder(), ["%x"], I32, 8)
     assert str(caught.value) == "exp is not defined for i32"
+
+
+@pytest.mark.parametrize("target", ["x86-64-v2", "x86-64-v3", "aarch64"])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_no_library_is_called(name: str, target: str) -> None:
+    function = FUNCTIONS[name]
+    result = BOOL if function.gives_bool else F32
+    text = loop_text(emit_named(name), function.arity, F32, 5, result)
+    assembly = to_assembly(text, resolve(target))
+    calls = [line for line in assembly.splitlines() if re.search(r"^\s+(call\w*|bl|blr)\s", line)]
+    assert calls == []

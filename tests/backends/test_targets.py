@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlc.backends.llvm.cpus import ALL, CPUS
+from mlc.backends.llvm.cpus.cpu import Cpu
 from mlc.backends.llvm.host import cgroup_cores, count_cores, detect, read_caches
 from mlc.backends.llvm.machine import compile_to_object
 from mlc.backends.llvm.targets import resolve
@@ -87,7 +88,7 @@ def test_triple_cpu_and_features_are_kept() -> None:
 
 
 @pytest.mark.parametrize("cpu", ALL, ids=lambda cpu: cpu.name)
-def test_llvm_knows_every_cpu_of_the_tables(cpu, capfd: pytest.CaptureFixture[str]) -> None:
+def test_llvm_knows_every_cpu_of_the_tables(cpu: Cpu, capfd: pytest.CaptureFixture[str]) -> None:
     spec = f"aarch64:{cpu.name}" if cpu.family == "aarch64" else cpu.name
     code = compile_to_object("define void @f() {\n  ret void\n}", resolve(spec))
     assert code.startswith(b"\x7fELF")
