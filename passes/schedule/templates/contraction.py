@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from mlc.ir.operator import Kind
 from mlc.ir.stmt import For
@@ -59,6 +60,7 @@ class Shape:
     columns: int
     depth: int
     weight_bytes: int
+    groups: int = 1
 
 
 class Contraction:
@@ -75,7 +77,8 @@ class Contraction:
         """All tiles that fit the registers, both orders."""
         shape = _shape(_anchor(group))
         bits = _anchor(group).node.output.type.dtype.bits
-        tiles = candidate_tiles(shape.rows, shape.columns, machine.target, bits)
+        columns = shape.columns // shape.groups
+        tiles = candidate_tiles(shape.rows, columns, machine.target, bits)
         return {
             "rows": sorted({tile.rows for tile in tiles}),
             "columns": sorted({tile.columns for tile in tiles}),
@@ -87,7 +90,8 @@ class Contraction:
         anchor = _anchor(group)
         shape = _shape(anchor)
         bits = anchor.node.output.type.dtype.bits
-        tile = choose_tile(shape.rows, _group_columns(anchor, shape), machine.target, bits)
+        columns = shape.columns // shape.groups
+        tile = choose_tile(shape.rows, columns, machine.target, bits)
         fits = shape.weight_bytes <= machine.target.l2_bytes // 2
         return {
             "rows": tile.rows,
@@ -126,7 +130,9 @@ def _shape(anchor: Stage) -> Shape:
         dims = out.static_shape
         depth = right.elements // dims[1]
         spatial = tuple(range(2, len(dims)))
-        return Shape((0,), spatial, 1, _product(dims[2:]), dims[1], depth, right.bytes)
+        rows = _product(dims[2:])
+        groups = cast(int, node.attrs["groups"])
+        return Shape((0,), spatial, 1, rows, dims[1], depth, right.bytes, groups)
     dims = out.static_shape
     rank = len(dims)
     left = node.inputs[0].type.static_shape
@@ -144,13 +150,6 @@ def _product(sizes: Sequence[int]) -> int:
     for size in sizes:
         total *= size
     return total
-
-
-def _group_columns(anchor: Stage, shape: Shape) -> int:
-    """Columns that share their inputs: a tile must not reach over groups of a convolution."""
-    groups = anchor.node.attrs.get("groups", 1)
-    assert isinstance(groups, int)
-    return shape.columns // groups
 
 
 def _fuse_rows(
@@ -172,6 +171,10 @@ def _tile(
 ) -> tuple[Schedule, list[str]]:
     """Split rows and columns; returns the loops in order, the two of the tile last."""
     columns = final_loops(group)[shape.column_axis]
+    if shape.groups > 1:
+        names = (f"{columns}_g", f"{columns}_c")
+        schedule = split(schedule, columns, shape.columns // shape.groups, names=names)
+        outer, columns = [*outer, names[0]], names[1]
     row_names, column_names = (f"{rows}_o", f"{rows}_i"), (f"{columns}_o", f"{columns}_i")
     schedule = split(schedule, rows, int(knobs["rows"]), names=row_names)
     schedule = split(schedule, columns, int(knobs["columns"]), names=column_names)
@@ -216,7 +219,9 @@ def _pack_columns(schedule: Schedule, anchor: Stage, columns: int) -> Schedule:
     rank = len(buffer.shape)
     if anchor.node.op == "conv":
         order: list[int | tuple[int, str]] = [(0, "outer"), *range(2, rank), 1, (0, "inner")]
-        return pack(schedule, name, {0: columns}, order)
+        groups = cast(int, anchor.node.attrs["groups"])
+        block = columns if groups == 1 else buffer.shape[0] // groups
+        return pack(schedule, name, {0: block}, order)
     transposed = bool(anchor.node.attrs.get("transpose_b"))
     column, depth = (rank - 2, rank - 1) if transposed else (rank - 1, rank - 2)
     if buffer.scope != "constant" and buffer.strides[column] == 1:
