@@ -18,6 +18,7 @@ from mlc.ir.operators import OPERATORS
 from mlc.ir.rewrite import walk, walk_exprs
 from mlc.ir.stmt import Alloc, Buffer, For, Func
 from mlc.ir.types import TensorType
+from mlc.ir.verify import verify_func
 
 
 def typed(array: np.ndarray) -> TensorType:
@@ -37,7 +38,9 @@ def loops_of(op: str, inputs: Sequence[TensorType], **attrs: Any) -> Func:
     outputs = operator.infer(inputs, attrs)
     ins = [buffer_of(f"x{k}", tensor, rng) for k, tensor in enumerate(inputs)]
     outs = [buffer_of(f"y{k}", tensor, rng) for k, tensor in enumerate(outputs)]
-    return Func(op, (*ins, *outs), operator.loops(ins, outs, attrs, "p_"))
+    func = Func(op, (*ins, *outs), operator.loops(ins, outs, attrs, "p_"))
+    verify_func(func)
+    return func
 
 
 def loop_names(func: Func) -> list[str]:
