@@ -85,7 +85,22 @@ def pooling(channels: int = 3, size: int = 9) -> Func:
     )
 
 
+def statements() -> Func:
+    """Several statements in each loop, on parameters alone."""
+    return parse_func(
+        """func rows(x: f32[5,6], s: f32[5], y: f32[5,6]) {
+        for i in 5 {
+          s[i] = 0.0:f32
+          for k in 6 { s[i] = s[i] + x[i,k] y[i,k] = s[i] * 2.0:f32 }
+          for j in 6 { y[i,j] = y[i,j] - s[i] }
+        }
+        for m in 4 { y[m,0] = y[m + 1,1] y[m,2] = x[m,1] }
+        }"""
+    )
+
+
 KERNELS = {
+    "statements": statements(),
     "convolution": convolution(1, 2, 5, 4, 3),
     "matmul": matmul(5, 6, 7),
     "softmax": softmax(3, 7),

@@ -13,7 +13,7 @@ from mlc.errors import ScheduleError
 from mlc.ir.expr import Var
 from mlc.ir.interpret import run_func, run_prepared
 from mlc.ir.rewrite import buffers_of, map_stmt, substitute
-from mlc.ir.stmt import For, Func, Stmt
+from mlc.ir.stmt import For, Func, Stmt, Store
 from mlc.passes.schedule.dependence import read_buffers, written_buffers
 from mlc.passes.schedule.primitives import PRIMITIVES
 from mlc.passes.schedule.schedule import Schedule
@@ -91,11 +91,16 @@ def tile_arguments(data: st.DataObject, schedule: Schedule) -> tuple[Any, ...]:
     return loops, [factor(data) for _ in loops]
 
 
+def fission_arguments(data: st.DataObject, schedule: Schedule) -> tuple[Any, ...]:
+    several = [v for v, part in schedule.loops().items() if not isinstance(part.body, For | Store)]
+    return (data.draw(st.sampled_from(several)) if several else loop(data, schedule),)
+
+
 CHOOSERS: dict[str, Chooser] = {
     "split": lambda d, s: (loop(d, s), factor(d)),
     "partition": lambda d, s: (loop(d, s), factor(d)),
     "rfactor": lambda d, s: (loop(d, s), factor(d)),
-    "fission": lambda d, s: (loop(d, s),),
+    "fission": fission_arguments,
     "vectorize": lambda d, s: (loop(d, s),),
     "unroll": lambda d, s: (loop(d, s),),
     "parallel": lambda d, s: (loop(d, s),),
