@@ -165,6 +165,19 @@ def test_survey_tells_of_every_node() -> None:
     ]
 
 
+def test_survey_without_shapes() -> None:
+    model = parse(
+        """g (float[n,2,4,4] x, float[3,2,1,1] w) => (float[n,3,4,4] y)
+        { c = Conv(x, w) r = Relu(c) y = Det2(r) }"""
+    )
+    assert [(row.op, row.supported) for row in survey(model)] == [
+        ("Conv", True),
+        ("Relu", True),
+        ("Det2", False),
+    ]
+    assert survey(model)[0].reason == "conv: the shape of f32[n,2,4,4] must be known"
+
+
 def test_supported_operators_are_of_onnx() -> None:
     names = supported_operators()
     assert names == sorted(set(names))

@@ -13,7 +13,7 @@ class SurveyRow:
     """One node of the model.
 
     `types` are those of its inputs ("?" where not known, "-" where left out); `reason` says why it
-    is not supported, "" where it is.
+    is not supported, or which shape has to be given to tell; else "".
     """
 
     node: str

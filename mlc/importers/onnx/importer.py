@@ -121,7 +121,7 @@ class _Conversion:
         opset = self._source.opsets.get(domain, 0)
         operands = self._operands(node, scope)
         types = tuple(map(_type_text, operands))
-        reason = ""
+        supported, reason = True, ""
         outputs: list[Value] | None = None
         try:
             outputs = self._convert(node, domain, opset, operands, scope)
@@ -130,8 +130,10 @@ class _Conversion:
             if self._strict and not isinstance(error, UnsupportedError):
                 raise
             reason = error.message.removeprefix(f"{node.op_type}: ")
+            # A shape that the caller has yet to give speaks against no operator.
+            supported = isinstance(error, ShapeError) and self.builder.hint() is not None
         self.rows.append(
-            SurveyRow(node_loc(node), node.op_type, domain, opset, types, not reason, reason)
+            SurveyRow(node_loc(node), node.op_type, domain, opset, types, supported, reason)
         )
         for position, name in enumerate(node.output):
             if name and outputs is None:
