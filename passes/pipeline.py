@@ -14,6 +14,7 @@ from mlc.ir.verify import verify_graph
 from mlc.passes.base import Pass
 from mlc.passes.context import Context, Timing
 from mlc.passes.graph.choose_layout import ChooseLayout
+from mlc.passes.graph.decompose_conv_transpose import DecomposeConvTranspose
 from mlc.passes.graph.explicit_padding import ExplicitPadding
 from mlc.passes.graph.fold_batch_norm import FoldBatchNorm
 from mlc.passes.graph.fuse_horizontal import FuseHorizontal
@@ -41,6 +42,7 @@ def graph_passes(
         RecognizeSoftmax(),
         RecognizeHardSwish(),
         FoldBatchNorm(),
+        DecomposeConvTranspose(),
         Simplify(),
         FuseHorizontal(),
         ExplicitPadding(),
