@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlc.ir.graph import Graph
+from mlc.ir.text import parse_graph, print_graph
 from mlc.passes.context import Context
 
 
@@ -23,3 +24,8 @@ class Pass(ABC):
     @abstractmethod
     def run(self, graph: Graph, context: Context) -> Graph:
         """The rewritten graph."""
+
+
+def rewrite_text(graph_pass: Pass, text: str) -> str:
+    """What a pass makes of the text of a graph: for documentation, and to try things out."""
+    return print_graph(graph_pass.run(parse_graph(text), Context()))

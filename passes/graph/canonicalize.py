@@ -1,7 +1,19 @@
 """canonicalize: local rewrites that make equal things look equal and drop what does nothing.
 
-    before   a = transpose(x) {0, 2, 1};  b = transpose(a) {0, 2, 1};  c = mul(b, 1.0)
-    after    c = x
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(Canonicalize(), '''
+    ... graph g(%x: f32[2,3]) -> (%z) {
+    ...   const %one: f32[] = [1]
+    ...   const %two: f32[] = [2]
+    ...   %t: f32[3,2] = transpose(%x) {perm = (1, 0)}
+    ...   %u: f32[2,3] = transpose(%t) {perm = (1, 0)}
+    ...   %y: f32[2,3] = mul(%u, %one)
+    ...   %z: f32[2,3] = pow(%y, %two)
+    ... }'''))
+    graph g(%x: f32[2,3]) -> (%z) {
+      %u: f32[2,3] = transpose(%x) {perm = (0, 1)}
+      %z: f32[2,3] = mul(%u, %u)
+    }
 
 The rewrites stand in `rewrites/`, by operator. One walk; later nodes see what earlier ones became.
 """

@@ -7,10 +7,18 @@ product writes in the order that the views after it ask for. Inputs and outputs 
 row-major. Where memory must be reordered there is an `identity` node whose output has another
 layout than its input, a copy.
 
-    before   y = conv(x, w)                 : f32[1,64,56,56]
-             z = transpose(y) {0, 2, 3, 1}  : f32[1,56,56,64]
-    after    y = conv(x, w)                 : f32[1,64,56,56]@NHWC
-             z = transpose(y) {0, 2, 3, 1}  : f32[1,56,56,64]       (a view)
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(ChooseLayout(), '''
+    ... graph g(%x: f32[1,3,8,8]) -> (%z) {
+    ...   %y: f32[1,3,4,4] = max_pool(%x) {kernel = (2, 2), strides = (2, 2),
+    ...     before = (0, 0), after = (0, 0), dilations = (1, 1)}
+    ...   %z: f32[1,4,4,3] = transpose(%y) {perm = (0, 2, 3, 1)}
+    ... }'''))
+    graph g(%x: f32[1,3,8,8]) -> (%z) {
+      %y: f32[1,3,4,4]@NHWC = max_pool(%x) {kernel = (2, 2), strides = (2, 2), before = (0,
+          0), after = (0, 0), dilations = (1, 1)}
+      %z: f32[1,4,4,3] = transpose(%y) {perm = (0, 2, 3, 1)}
+    }
 
 Holds after: every transpose is a view, and every reshape of a dense value. The rules are in
 `layout_rules`, the preferences of users in `layout_wishes`.
@@ -59,15 +67,14 @@ class _Choice:
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
-            node = self.prepare(node)
-            layouts = [self.choose(node, value) for value in node.outputs]
-            if not any(layouts):
+            if is_reordering(node):
                 self.edit.keep(node)
                 continue
-            outputs = tuple(
-                self.renewed(value, layout)
-                for value, layout in zip(node.outputs, layouts, strict=True)
-            )
+            node = self.prepare(node)
+            outputs = tuple(self.renewed(v, self.choose(node, v)) for v in node.outputs)
+            if outputs == node.outputs:
+                self.edit.keep(node)
+                continue
             self.edit.append(replace(node, outputs=outputs))
             for old, new in zip(node.outputs, outputs, strict=True):
                 if new is not old:
@@ -88,7 +95,7 @@ class _Choice:
 
     def renewed(self, value: Value, layout: Layout | None) -> Value:
         """The value in its layout; an output of the graph gets another name before its copy."""
-        if layout is None:
+        if layout == value.type.layout:
             return value
         name = f"{value.name}.{layout}" if value in self.outputs else value.name
         name = self.edit.fresh_name(name) if name != value.name else name
@@ -132,3 +139,8 @@ class _Choice:
         reason = "{} bytes from {} to {}: {}"
         names = (old or "row-major", new or "row-major")
         self.context.decide(ChooseLayout.name, value.name, "copied", reason, size, *names, why)
+
+
+def is_reordering(node: Node) -> bool:
+    """Whether a node is a copy into another memory order."""
+    return node.op == "identity" and node.inputs[0].type.layout != node.output.type.layout

@@ -2,6 +2,18 @@
 
 before   a = relu(x);  b = relu(x);  c = add(a, b)
 after    a = relu(x);  c = add(a, a)
+
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(Cse(), '''
+    ... graph g(%x: f32[2]) -> (%y) {
+    ...   %a: f32[2] = exp(%x)
+    ...   %b: f32[2] = exp(%x)
+    ...   %y: f32[2] = add(%a, %b)
+    ... }'''))
+    graph g(%x: f32[2]) -> (%y) {
+      %a: f32[2] = exp(%x)
+      %y: f32[2] = add(%a, %a)
+    }
 """
 
 from __future__ import annotations

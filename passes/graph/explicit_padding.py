@@ -5,9 +5,18 @@ input: that kernel writes its result into the middle of a buffer with a frame of
 input has elementwise users too (a residual connection), they read the middle of the padded buffer,
 a view, so that the value exists once.
 
-    before   y = conv(x, w) {before=(1, 1), after=(1, 1)}
-    after    p = pad(x) {before=(0, 0, 1, 1), after=(0, 0, 1, 1)}
-             y = conv(p, w) {before=(0, 0), after=(0, 0)}
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(ExplicitPadding(), '''
+    ... graph g(%x: f32[1,3,8], %w: f32[4,3,3]) -> (%y) {
+    ...   %y: f32[1,4,8] = conv(%x, %w)
+    ...     {strides = (1,), before = (1,), after = (1,), dilations = (1,)}
+    ... }'''))
+    graph g(%x: f32[1,3,8], %w: f32[4,3,3]) -> (%y) {
+      %x.padded: f32[1,3,10] = pad(%x) {before = (0, 0, 1), after = (0, 0, 1), value = 0.0,
+          mode = "constant"}
+      %y: f32[1,4,8] = conv(%x.padded, %w) {strides = (1,), before = (0,), after = (0,),
+          dilations = (1,)}
+    }
 
 Holds after: no `conv` pads. Pooling is left alone: its padding is not zero.
 """

@@ -5,8 +5,22 @@ A convolution or matrix product with constant weights, followed by any chain of 
 at most one `add`. The product of all factors is formed in float64 and rounded once. Any other
 `batch_norm` becomes a `mul` and an `add`.
 
-    before   c = conv(x, w);  b = batch_norm(c, scale, bias, mean, var)
-    after    c = conv(x, w');  b = add(c, shift)     w' = w · scale / sqrt(var + epsilon)
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(FoldBatchNorm(), '''
+    ... graph g(%x: f32[8,2]) -> (%z) {
+    ...   const %w: f32[2,2] = [1, 2, 3, 4]
+    ...   const %s: f32[2] = [10, 100]
+    ...   const %b: f32[2] = [5, 6]
+    ...   %m: f32[8,2] = matmul(%x, %w)
+    ...   %y: f32[8,2] = mul(%m, %s)
+    ...   %z: f32[8,2] = add(%y, %b)
+    ... }'''))
+    graph g(%x: f32[8,2]) -> (%z) {
+      const %w.scaled: f32[2,2] = [10.0, 200.0, 30.0, 400.0]
+      const %z.shift: f32[2] = [5.0, 6.0]
+      %m: f32[8,2] = matmul(%x, %w.scaled)
+      %z: f32[8,2] = add(%m, %z.shift)
+    }
 
 Holds after: there is no `batch_norm`.
 """

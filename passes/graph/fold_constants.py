@@ -1,7 +1,16 @@
 """fold-constants: a node whose inputs are all known is computed now, by its NumPy reference.
 
-    before   c = transpose(weights) {1, 0};  y = matmul(x, c)
-    after    y = matmul(x, c')
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(FoldConstants(), '''
+    ... graph g(%x: f32[8,2]) -> (%y) {
+    ...   const %w: f32[3,2] = [1, 2, 3, 4, 5, 6]
+    ...   %t: f32[2,3] = transpose(%w) {perm = (1, 0)}
+    ...   %y: f32[8,3] = matmul(%x, %t)
+    ... }'''))
+    graph g(%x: f32[8,2]) -> (%y) {
+      const %t: f32[2,3] = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]
+      %y: f32[8,3] = matmul(%x, %t)
+    }
 
 Results that are much larger than what they are made of stay nodes: they cost less to compute than
 to store.

@@ -1,8 +1,22 @@
 """fuse-horizontal: contractions of one input by constant weights become one, and slices of it.
 
-    before   q = add(matmul(x, wq), bq);  k = add(matmul(x, wk), bk);  v = add(matmul(x, wv), bv)
-    after    y = add(matmul(x, concat(wq, wk, wv)), concat(bq, bk, bv))
-             q = slice(y) …;  k = slice(y) …;  v = slice(y) …
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(FuseHorizontal(), '''
+    ... graph g(%x: f32[8,2]) -> (%z) {
+    ...   const %wq: f32[2,2] = [1, 2, 3, 4]
+    ...   const %wk: f32[2,2] = [5, 6, 7, 8]
+    ...   %q: f32[8,2] = matmul(%x, %wq)
+    ...   %k: f32[8,2] = matmul(%x, %wk)
+    ...   %z: f32[8,8] = matmul(%q, %k) {transpose_b = true}
+    ... }'''))
+    graph g(%x: f32[8,2]) -> (%z) {
+      const %q.joined.weights: f32[2,4] = [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]
+      %q.joined: f32[8,4] = matmul(%x, %q.joined.weights)
+          {transpose_a = false, transpose_b = false}
+      %q: f32[8,2] = slice(%q.joined) {starts = (0, 0), sizes = (8, 2), steps = (1, 1)}
+      %k: f32[8,2] = slice(%q.joined) {starts = (0, 2), sizes = (8, 2), steps = (1, 1)}
+      %z: f32[8,8] = matmul(%q, %k) {transpose_b = true}
+    }
 
 The slices are views. What may be joined is in `fusion/siblings.py`, what pays in
 `fusion/siblings_pay.py`.

@@ -5,11 +5,23 @@ in the elementwise operators that follow it, as long as nobody else reads what l
 final padding; and elementwise producers where that repeats no work. Contractions choose first, then
 reductions, then the rest, each in the graph's order.
 
-    before   c = conv(x, w)
-             d = add(c, bias)
-             e = relu(d)
-    after    e = fused(x, w, bias) {body={c = conv(x, w); d = add(c, bias); e = relu(d)},
-                                    reason="conv, then add relu"}
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(FuseVertical(), '''
+    ... graph g(%x: f32[8,16], %w: f32[16,4], %b: f32[4]) -> (%z) {
+    ...   %m: f32[8,4] = matmul(%x, %w)
+    ...   %y: f32[8,4] = add(%m, %b)
+    ...   %z: f32[8,4] = relu(%y)
+    ... }'''))
+    graph g(%x: f32[8,16], %w: f32[16,4], %b: f32[4]) -> (%z) {
+      %z: f32[8,4] = fused(%x, %w, %b) {
+        body = graph matmul_add_relu(%x: f32[8,16], %w: f32[16,4], %b: f32[4]) -> (%z) {
+          %m: f32[8,4] = matmul(%x, %w)
+          %y: f32[8,4] = add(%m, %b)
+          %z: f32[8,4] = relu(%y)
+        },
+        reason = "matmul, then add relu",
+      }
+    }
 
 Holds after: only views (reshape, transpose, slice, expand) stand outside of `fused` nodes. What is
 legal is in `fusion/legality.py`, what pays in `fusion/profitability.py`. The reason of every

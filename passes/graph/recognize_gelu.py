@@ -1,8 +1,20 @@
 """recognize-gelu: products that spell the Gaussian error linear unit become `gelu`.
 
-    before   e = erf(x * 0.7071);  y = x * 0.5 * (e + 1)                        approximate="none"
-    before   t = tanh(0.7979 * (x + 0.044715 * x * x * x));  y = x * 0.5 * (t + 1)   "tanh"
-    after    y = gelu(x)
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(RecognizeGelu(), '''
+    ... graph g(%x: f32[8]) -> (%y) {
+    ...   const %root: f32[] = [0.70710677]
+    ...   const %one: f32[] = [1]
+    ...   const %half: f32[] = [0.5]
+    ...   %s: f32[8] = mul(%x, %root)
+    ...   %e: f32[8] = erf(%s)
+    ...   %p: f32[8] = add(%e, %one)
+    ...   %h: f32[8] = mul(%x, %half)
+    ...   %y: f32[8] = mul(%h, %p)
+    ... }'''))
+    graph g(%x: f32[8]) -> (%y) {
+      %y: f32[8] = gelu(%x) {approximate = "none"}
+    }
 
 The factors may be nested in any order (Hendrycks and Gimpel, 2016, give both formulas).
 """

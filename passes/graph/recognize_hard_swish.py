@@ -3,6 +3,20 @@
 before   c = clip(x + 3) {min=0, max=6};  y = x * c * 0.1667
 before   h = hard_sigmoid(x) {alpha=1/6, beta=1/2};  y = x * h
 after    y = hard_swish(x)
+
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(RecognizeHardSwish(), '''
+    ... graph g(%x: f32[8]) -> (%y) {
+    ...   const %three: f32[] = [3]
+    ...   const %sixth: f32[] = [0.16666667]
+    ...   %a: f32[8] = add(%x, %three)
+    ...   %c: f32[8] = clip(%a) {min = 0.0, max = 6.0}
+    ...   %p: f32[8] = mul(%x, %c)
+    ...   %y: f32[8] = mul(%p, %sixth)
+    ... }'''))
+    graph g(%x: f32[8]) -> (%y) {
+      %y: f32[8] = hard_swish(%x)
+    }
 """
 
 from __future__ import annotations

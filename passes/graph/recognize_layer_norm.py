@@ -1,8 +1,26 @@
 """recognize-layer-norm: the chain of means and differences becomes `layer_norm` or `rms_norm`.
 
-    before   m = reduce_mean(x);  d = x - m;  v = reduce_mean(d * d)
-             n = d / sqrt(v + epsilon);  y = n * scale + bias
-    after    y = layer_norm(x, scale, bias) {axis, epsilon}
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(RecognizeLayerNorm(), '''
+    ... graph g(%x: f32[8,2]) -> (%y) {
+    ...   const %epsilon: f32[] = [0.5]
+    ...   const %scale: f32[2] = [2, 3]
+    ...   const %bias: f32[2] = [4, 5]
+    ...   %m: f32[8,1] = reduce_mean(%x) {axes = (1,), keepdims = true}
+    ...   %d: f32[8,2] = sub(%x, %m)
+    ...   %q: f32[8,2] = mul(%d, %d)
+    ...   %v: f32[8,1] = reduce_mean(%q) {axes = (1,), keepdims = true}
+    ...   %e: f32[8,1] = add(%v, %epsilon)
+    ...   %r: f32[8,1] = sqrt(%e)
+    ...   %n: f32[8,2] = div(%d, %r)
+    ...   %s: f32[8,2] = mul(%n, %scale)
+    ...   %y: f32[8,2] = add(%s, %bias)
+    ... }'''))
+    graph g(%x: f32[8,2]) -> (%y) {
+      const %scale: f32[2] = [2.0, 3.0]
+      const %bias: f32[2] = [4.0, 5.0]
+      %y: f32[8,2] = layer_norm(%x, %scale, %bias) {axis = 1, epsilon = 0.5}
+    }
 
 The means keep their axes, the last ones. Scale and bias are taken in where they are constants and
 nobody else reads what is between; ones and zeros stand for those that are missing. Without the

@@ -2,6 +2,19 @@
 
 before   m = reduce_max(x) {axes=(a,)};  e = exp(x - m);  s = reduce_sum(e) {axes=(a,)};  y = e / s
 after    y = softmax(x) {axis=a}
+
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(RecognizeSoftmax(), '''
+    ... graph g(%x: f32[8,5]) -> (%y) {
+    ...   %m: f32[8,1] = reduce_max(%x) {axes = (1,), keepdims = true}
+    ...   %d: f32[8,5] = sub(%x, %m)
+    ...   %e: f32[8,5] = exp(%d)
+    ...   %s: f32[8,1] = reduce_sum(%e) {axes = (1,), keepdims = true}
+    ...   %y: f32[8,5] = div(%e, %s)
+    ... }'''))
+    graph g(%x: f32[8,5]) -> (%y) {
+      %y: f32[8,5] = softmax(%x) {axis = 1}
+    }
 """
 
 from __future__ import annotations

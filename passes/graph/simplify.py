@@ -1,4 +1,19 @@
-"""simplify: canonicalize, fold-constants, cse and dead code removal, until nothing changes."""
+"""simplify: canonicalize, fold-constants, cse and dead code removal, until nothing changes.
+
+    >>> from mlc.passes.base import rewrite_text
+    >>> print(rewrite_text(Simplify(), '''
+    ... graph g(%x: f32[2,3]) -> (%y) {
+    ...   const %a: f32[] = [4]
+    ...   %b: f32[] = sqrt(%a)
+    ...   %u: f32[2,3] = pow(%x, %b)
+    ...   %v: f32[2,3] = mul(%x, %x)
+    ...   %y: f32[2,3] = add(%u, %v)
+    ... }'''))
+    graph g(%x: f32[2,3]) -> (%y) {
+      %u: f32[2,3] = mul(%x, %x)
+      %y: f32[2,3] = add(%u, %u)
+    }
+"""
 
 from __future__ import annotations
 
@@ -6,23 +21,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlc.ir.graph import Graph
-from mlc.ir.graph_edit import remove_dead_code
 from mlc.passes.base import Pass
 from mlc.passes.context import Context
 from mlc.passes.graph.canonicalize import Canonicalize
 from mlc.passes.graph.cse import Cse
+from mlc.passes.graph.dce import Dce
 from mlc.passes.graph.fold_constants import FoldConstants
-
-
-@dataclass(frozen=True)
-class Dce(Pass):
-    """Remove the nodes and constants that no output needs."""
-
-    name: ClassVar[str] = "dce"
-
-    def run(self, graph: Graph, context: Context) -> Graph:
-        """Linear in the size of the graph."""
-        return remove_dead_code(graph)
 
 
 @dataclass(frozen=True)
