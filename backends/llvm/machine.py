@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import re
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import llvmlite.binding as llvm
 
+from mlc.backends.llvm.elf import is_whole_object, undefined_symbols
 from mlc.backends.llvm.half import half_support
 from mlc.errors import CompileError, TargetError
 from mlc.target import Target
@@ -25,9 +25,6 @@ DEFAULT_LEVEL = 2
 _REQUIRED = ("x86-64", "aarch64")
 _CONTEXT_LINES = 2
 _MACH_O = b"\xcf\xfa\xed\xfe"
-_ELF_64_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
-_ELF_RELOCATABLE = 1
-_ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 
 
 @functools.cache
@@ -146,40 +143,35 @@ def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Loaded
     """Load a relocatable object of this machine's kind into the process.
 
     Undefined symbols are looked up in `symbols` (name to address) first, then in what the process
-    has loaded (the C library, threads). Raises `CompileError` when the bytes are no object file.
+    has loaded (the C library, threads). Raises `CompileError` when the bytes are no object file, or
+    need a symbol that is nowhere.
     """
     initialize()
     for name, address in (symbols or {}).items():
         llvm.add_symbol(name, address)
-    if not _is_whole_object(data):
-        raise CompileError(f"not a relocatable object file ({len(data)} bytes), or cut short")
     machine = llvm.Target.from_default_triple().create_target_machine(
         reloc="pic", codemodel="small"
     )
     # An engine lets go of its module's context before it is done with the module itself, so that
     # the (empty) module has to live in the context that is never freed.
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    if data[:4] != _MACH_O:
+        _check_elf(data)
     engine.add_object_file(llvm.ObjectFileRef.from_data(data))
     engine.finalize_object()
     return LoadedObject(engine)
 
 
-def _is_whole_object(data: bytes) -> bool:
-    """Whether the header is one of an object file; LLVM's loader would crash on anything else.
+def _check_elf(data: bytes) -> None:
+    """Refuse what LLVM's loader would crash on, now or when the code is called.
 
-    In ELF the table of sections comes last, so that a file cut short fails here.
+    The first engine makes LLVM aware of the process's own symbols, so that one must exist.
     """
-    if data[:4] == _MACH_O:
-        return True
-    if len(data) < _ELF_HEADER.size or data[:6] != _ELF_64_LITTLE_ENDIAN:
-        return False
-    header = _ELF_HEADER.unpack_from(data)
-    kind, sections_at, entry_size, entries = header[1], header[6], header[11], header[12]
-    return (
-        kind == _ELF_RELOCATABLE
-        and entries > 0
-        and bool(sections_at + entry_size * entries <= len(data))
-    )
+    if not is_whole_object(data):
+        raise CompileError(f"not a relocatable object file ({len(data)} bytes), or cut short")
+    absent = [name for name in undefined_symbols(data) if llvm.address_of_symbol(name) is None]
+    if absent:
+        raise CompileError(f"the compiled code needs {', '.join(absent)}, which is not there")
 
 
 def _parse_error(llvm_text: str, message: str) -> CompileError:

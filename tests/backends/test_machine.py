@@ -99,6 +99,13 @@ def test_code_that_does_not_verify_is_refused() -> None:
     assert str(caught.value) == message
 
 
+def test_code_that_needs_an_absent_symbol_is_refused() -> None:
+    text = "declare i32 @nowhere()\ndefine i32 @f() {\n  %x = call i32 @nowhere()\n  ret i32 %x\n}"
+    with pytest.raises(CompileError) as caught:
+        load_object(compile_to_object(text, resolve("host")))
+    assert str(caught.value) == "the compiled code needs nowhere, which is not there"
+
+
 @pytest.mark.parametrize("kept", [0, 6, 200, -1])
 def test_broken_objects_are_refused(kept: int) -> None:
     data = compile_to_object(TABLE, resolve("host"))[:kept]
