@@ -1,14 +1,14 @@
 """dce: nodes and constants that no output needs are dropped.
 
-    >>> from mlc.passes.base import rewrite_text
-    >>> print(rewrite_text(Dce(), '''
-    ... graph g(%x: f32[2]) -> (%y) {
-    ...   %a: f32[2] = exp(%x)
-    ...   %y: f32[2] = abs(%x)
-    ... }'''))
-    graph g(%x: f32[2]) -> (%y) {
-      %y: f32[2] = abs(%x)
-    }
+>>> from mlc.passes.base import rewrite_text
+>>> print(rewrite_text(Dce(), '''
+... graph g(%x: f32[2]) -> (%y) {
+...   %a: f32[2] = exp(%x)
+...   %y: f32[2] = abs(%x)
+... }'''))
+graph g(%x: f32[2]) -> (%y) {
+  %y: f32[2] = abs(%x)
+}
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """simplify: canonicalize, fold-constants, cse and dead code removal, until nothing changes.
 
-    >>> from mlc.passes.base import rewrite_text
-    >>> print(rewrite_text(Simplify(), '''
-    ... graph g(%x: f32[2,3]) -> (%y) {
-    ...   const %a: f32[] = [4]
-    ...   %b: f32[] = sqrt(%a)
-    ...   %u: f32[2,3] = pow(%x, %b)
-    ...   %v: f32[2,3] = mul(%x, %x)
-    ...   %y: f32[2,3] = add(%u, %v)
-    ... }'''))
-    graph g(%x: f32[2,3]) -> (%y) {
-      %u: f32[2,3] = mul(%x, %x)
-      %y: f32[2,3] = add(%u, %u)
-    }
+>>> from mlc.passes.base import rewrite_text
+>>> print(rewrite_text(Simplify(), '''
+... graph g(%x: f32[2,3]) -> (%y) {
+...   const %a: f32[] = [4]
+...   %b: f32[] = sqrt(%a)
+...   %u: f32[2,3] = pow(%x, %b)
+...   %v: f32[2,3] = mul(%x, %x)
+...   %y: f32[2,3] = add(%u, %v)
+... }'''))
+graph g(%x: f32[2,3]) -> (%y) {
+  %u: f32[2,3] = mul(%x, %x)
+  %y: f32[2,3] = add(%u, %u)
+}
 """
 
 from __future__ import annotations

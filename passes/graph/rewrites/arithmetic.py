@@ -15,7 +15,7 @@ from mlc.ir.dtype import DType
 from mlc.ir.graph import Node, Value
 from mlc.ir.graph_edit import GraphEdit
 from mlc.ir.types import TensorType
-from mlc.passes.graph.rewrites.rule import Rule, only_input, source_of, uniform
+from mlc.passes.graph.rewrites.rule import Rule, only_input, same_type, source_of, uniform
 
 
 def constant_last(edit: GraphEdit, node: Node) -> Value | None:
@@ -205,6 +205,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "and": (neutral(True, both_sides=True), *_SWAPS),
     "or": (neutral(False, both_sides=True), *_SWAPS),
     "select": (select_known, without_expand),
+    "cast": (same_type, cast_of_cast),
     "neg": (own_inverse,),
     "not": (own_inverse,),
     "bitwise_not": (own_inverse,),

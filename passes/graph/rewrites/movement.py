@@ -7,13 +7,7 @@ import numpy as np
 from mlc.ir.graph import Node, Value
 from mlc.ir.graph_edit import GraphEdit
 from mlc.ir.types import TensorType
-from mlc.passes.graph.rewrites.rule import Rule, ints, only_input, source_of
-
-
-def same_type(edit: GraphEdit, node: Node) -> Value | None:
-    """An identity, or a movement that moves nothing because the type says it all."""
-    source = edit.current(node.inputs[0])
-    return source if source.type == node.output.type else None
+from mlc.passes.graph.rewrites.rule import Rule, ints, only_input, same_type, source_of
 
 
 def transpose_of_nothing(edit: GraphEdit, node: Node) -> Value | None:
@@ -121,7 +115,6 @@ def _reshaped(edit: GraphEdit, value: Value, to: TensorType, node: Node) -> Valu
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "identity": (same_type,),
-    "cast": (same_type,),
     "expand": (same_type, expand_of_expand),
     "tile": (same_type,),
     "pad": (same_type,),

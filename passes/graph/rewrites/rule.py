@@ -44,3 +44,9 @@ def only_input(node: Node) -> Value:
     """The input of a node with one input."""
     (value,) = node.inputs
     return value
+
+
+def same_type(edit: GraphEdit, node: Node) -> Value | None:
+    """An identity, or a movement that moves nothing because the type says it all."""
+    source = edit.current(node.inputs[0])
+    return source if source.type == node.output.type else None

@@ -7,7 +7,7 @@ from tests.passes.graph.rewriting import assert_rewrites, assert_unchanged, ops,
 
 SAME = "strides = (1,), before = (1,), after = (1,), dilations = (1,)"
 VALID = "strides = (1,), before = (0,), after = (0,), dilations = (1,)"
-FRAME = "{before = (0, 0, 1), after = (0, 0, 1), value = 0.0, mode = \"constant\"}"
+FRAME = '{before = (0, 0, 1), after = (0, 0, 1), value = 0.0, mode = "constant"}'
 
 
 def test_pads_once_for_two_convolutions() -> None:
