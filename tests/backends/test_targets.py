@@ -9,7 +9,7 @@ import pytest
 
 from mlc.backends.llvm.cpus import ALL, CPUS
 from mlc.backends.llvm.cpus.cpu import Cpu
-from mlc.backends.llvm.host import cgroup_cores, count_cores, detect, read_caches
+from mlc.backends.llvm.host import detect, read_caches
 from mlc.backends.llvm.machine import compile_to_object
 from mlc.backends.llvm.targets import resolve
 from mlc.errors import TargetError
@@ -134,21 +134,3 @@ def test_caches_are_read_by_level_without_the_instruction_cache(tmp_path: Path) 
             (folder / name).write_text(text + "\n")
     assert read_caches(tmp_path) == {1: 48 * 1024, 2: 2 * 1024 * 1024}
     assert read_caches(tmp_path / "absent") == {}
-
-
-def test_cgroup_limits_of_both_versions_and_of_parents(tmp_path: Path) -> None:
-    version_2, version_1 = tmp_path / "two", tmp_path / "one"
-    (version_2 / "a" / "b").mkdir(parents=True)
-    (version_2 / "a" / "b" / "cpu.max").write_text("max 100000\n")
-    (version_2 / "a" / "cpu.max").write_text("150000 100000\n")
-    assert cgroup_cores("0::/a/b\n", version_2) == 1.5
-    assert cgroup_cores("0::/elsewhere\n", version_2) is None
-    group = version_1 / "cpu,cpuacct" / "job"
-    group.mkdir(parents=True)
-    (group / "cpu.cfs_quota_us").write_text("400000\n")
-    (group / "cpu.cfs_period_us").write_text("100000\n")
-    assert cgroup_cores("3:memory:/job\n2:cpu,cpuacct:/job\n", version_1) == 4.0
-
-
-def test_at_least_one_core() -> None:
-    assert count_cores() >= 1
