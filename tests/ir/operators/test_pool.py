@@ -54,9 +54,11 @@ def test_pooling_matches_onnxruntime(
     (peer,) = onnx_node("MaxPool", [x], dilations=dilations, **shared)
     np.testing.assert_array_equal(got, peer)
     (got,) = check("avg_pool", x, atol=1e-6, kernel=kernel, include_pad=include, **attrs)
-    (peer,) = onnx_node(
-        "AveragePool", [x], opset=19, dilations=dilations, count_include_pad=int(include), **shared
-    )
+    if include:
+        # The peer is given the zeros: its releases before 1.24 count uneven padding wrongly.
+        pairs = zip(before, after, strict=True)
+        x, shared["pads"] = np.pad(x, ((0, 0), (0, 0), *pairs)), (0, 0, 0, 0)
+    (peer,) = onnx_node("AveragePool", [x], opset=19, dilations=dilations, **shared)
     np.testing.assert_allclose(got, peer, rtol=1e-5, atol=1e-6)
 
 
