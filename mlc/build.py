@@ -46,7 +46,8 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
     scheduled: dict[str, Func] = {}
 
     def schedule(group: Group) -> Func:
-        func = schedule_group(group, target, options.num_threads).func
+        exact = options.precision == "exact"
+        func = schedule_group(group, target, options.num_threads, exact=exact).func
         scheduled[f"k{len(scheduled)}"] = func
         return finish_loops(func)
 

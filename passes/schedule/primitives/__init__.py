@@ -17,6 +17,7 @@ from mlc.passes.schedule.primitives.split import split
 from mlc.passes.schedule.primitives.tile import tile
 from mlc.passes.schedule.primitives.unroll import unroll
 from mlc.passes.schedule.primitives.vectorize import vectorize
+from mlc.passes.schedule.primitives.winograd import winograd
 
 _ALL = (
     cache_read,
@@ -36,6 +37,7 @@ _ALL = (
     tile,
     unroll,
     vectorize,
+    winograd,
 )
 
 PRIMITIVES = {function.__name__: function for function in _ALL}

@@ -32,10 +32,14 @@ PARALLEL_ELEMENTS = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a template schedules for: the target, and how many threads share a kernel."""
+    """What a template schedules for: the target, and how many threads share a kernel.
+
+    `exact` forbids algorithms that round otherwise than plain sums.
+    """
 
     target: Target
     threads: int
+    exact: bool = False
 
 
 class Template(Protocol):

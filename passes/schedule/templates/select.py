@@ -6,12 +6,13 @@ from mlc.passes.lower.group import Group
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Template
 from mlc.passes.schedule.templates.contraction import Contraction
+from mlc.passes.schedule.templates.convolution import Convolution
 from mlc.passes.schedule.templates.elementwise import Elementwise
 from mlc.passes.schedule.templates.reduction import Reduction
 from mlc.passes.schedule.templates.window import Window
 from mlc.target import Target
 
-TEMPLATES: tuple[Template, ...] = (Window(), Contraction(), Reduction(), Elementwise())
+TEMPLATES: tuple[Template, ...] = (Window(), Convolution(), Contraction(), Reduction(), Elementwise())
 """In the order in which they are asked; the last takes everything."""
 
 
@@ -21,10 +22,18 @@ def template_for(group: Group) -> Template:
 
 
 def schedule_group(
-    group: Group, target: Target, threads: int, knobs: Knobs | None = None
+    group: Group,
+    target: Target,
+    threads: int,
+    knobs: Knobs | None = None,
+    *,
+    exact: bool = False,
 ) -> Schedule:
-    """Schedule a group by its template, with the default knobs where none are given."""
-    machine = Machine(target, threads)
+    """Schedule a group by its template, with the default knobs where none are given.
+
+    `exact` forbids algorithms that round otherwise than plain sums.
+    """
+    machine = Machine(target, threads, exact)
     template = template_for(group)
     chosen = template.default(group, machine) if knobs is None else knobs
     return template.apply(group, chosen, machine)

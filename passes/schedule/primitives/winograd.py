@@ -1,0 +1,183 @@
+"""Replace a direct 3×3 convolution by Winograd's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mlc.ir.expr import Const, Expr, Load, Var, index, minimum
+from mlc.ir.rewrite import map_expr, substitute_expr
+from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store, seq
+from mlc.passes.schedule.dependence import read_buffers, written_buffers
+from mlc.passes.schedule.location import RefusalError, block, find_alloc, flatten, spine
+from mlc.passes.schedule.schedule import Schedule, primitive
+from mlc.passes.schedule.winograd.nests import (
+    Chunk,
+    Finish,
+    Tiling,
+    input_nest,
+    output_nest,
+    product_nest,
+    weight_function,
+)
+from mlc.passes.schedule.winograd.problem import Problem, problem_of
+
+
+@primitive
+def winograd(
+    schedule: Schedule,
+    buffer: str,
+    outputs: int,
+    *,
+    rows: int,
+    columns: int,
+    lanes: int,
+    chunk: int,
+    threads: int = 1,
+) -> Schedule:
+    """Compute the convolution that writes the temporary `buffer` as F(outputs×outputs, 3×3).
+
+    The nest that sets `buffer` to zero, the one that adds products to it and the one that reads it
+    become, for each `chunk` of tiles: the input transform, one matrix product per element of a
+    transformed tile (register tiles of `rows` tiles × `columns` filters), and the output transform,
+    which ends in what the reading nest did. The weights are transformed by a `prepare` function.
+    Transforms take `lanes` channels at a time. With `threads` above one, chunks run in parallel, or
+    where they are fewer than four for each thread, the parts of one chunk do.
+
+    In the text of loops, for one chunk (`V`, `U`, `M` as in `mlc.passes.schedule.winograd.nests`):
+
+        acc = 0                                   V[p, t, c]  = (B^T x B)[p]
+        acc[n, o, h, w] += x[…] * w[…]     →      M[p, t, o]  = sum over c of V[p, t, c] * U[p, c, o]
+        y[…] = f(acc[n, o, h, w])                 y[…] = f((A^T M A)[h % m, w % m])
+
+    Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
+    convolution of stride 1, where the weights are not constant, or where `buffer` is read by more
+    than one plain nest.
+    """
+    place = find_alloc(schedule.func.body, buffer)
+    buffers, statements = flatten(place.stmt.body)
+    writers = [s for s in statements if buffer in written_buffers(s)]
+    readers = [s for s in statements if buffer in read_buffers(s) and s not in writers]
+    if len(writers) != 2 or len(readers) != 1:
+        raise RefusalError(f"'{buffer}' has not two writing nests and one reading nest", "shape")
+    problem = problem_of(writers[1], outputs)
+    if problem.weights.scope != "constant":
+        raise RefusalError(f"'{problem.weights.name}' is not constant", "not-constant")
+    packed = _packed_weights(problem, columns)
+    tiling = Tiling(rows, columns, lanes)
+    finish = _finish(readers[0], buffer)
+    nests = _Nests(problem, packed, tiling, finish, min(chunk, problem.tiles), threads)
+    at = statements.index(readers[0])
+    kept = [s for s in statements[:at] if s not in writers]
+    body = place.replaced(block(buffers, [*kept, nests.build(), *statements[at + 1 :]]))
+    name = f"{schedule.func.name}_winograd_{problem.weights.name}"
+    prepare = weight_function(problem, packed, columns, name)
+    params = tuple(packed if p.name == problem.weights.name else p for p in schedule.func.params)
+    func = replace(
+        schedule.func, params=params, body=body, prepare=(*schedule.func.prepare, prepare)
+    )
+    return Schedule(func, schedule.trace)
+
+
+def _packed_weights(problem: Problem, columns: int) -> Buffer:
+    panels = -(-problem.filters // columns)
+    shape = (problem.products, panels, problem.channels, columns)
+    name = f"{problem.weights.name}_winograd"
+    return Buffer.dense(name, shape, problem.weights.dtype, "constant")
+
+
+def _finish(reader: Stmt, buffer: str) -> Finish:
+    """What the reading nest does with an element, as a function of its place and its value."""
+    chain, store = spine(reader)
+    loads = [] if not isinstance(store, Store) else _loads(store.value, buffer)
+    if not isinstance(store, Store) or len({load.index for load in loads}) != 1:
+        raise RefusalError(f"the nest that reads '{buffer}' has no plain form", "shape")
+    names = [part.name if isinstance(part, Var) else "" for part in loads[0].index]
+    if sorted(names) != sorted(loop.var for loop in chain):
+        raise RefusalError(f"'{buffer}' is not read element by element", "shape")
+
+    def finish(place: tuple[Expr, Expr, Expr, Expr], value: Expr) -> Stmt:
+        at = dict(zip(names, place, strict=True))
+
+        def change(part: Expr) -> Expr:
+            return value if type(part) is Load and part.buffer.name == buffer else part
+
+        def moved(part: Expr) -> Expr:
+            return substitute_expr(map_expr(part, change), at)
+
+        return Store(store.buffer, tuple(map(moved, store.index)), moved(store.value))
+
+    return finish
+
+
+def _loads(expr: Expr, buffer: str) -> list[Load]:
+    found: list[Load] = []
+
+    def visit(part: Expr) -> Expr:
+        if type(part) is Load and part.buffer.name == buffer:
+            found.append(part)
+        return part
+
+    map_expr(expr, visit)
+    return found
+
+
+class _Nests:
+    """Puts the nests together: all tiles at once, or chunk by chunk."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        packed: Buffer,
+        tiling: Tiling,
+        finish: Finish,
+        chunk: int,
+        threads: int,
+    ) -> None:
+        self.problem, self.packed, self.tiling, self.finish = problem, packed, tiling, finish
+        self.chunk, self.threads = chunk, threads
+        self.chunks = -(-problem.tiles // chunk)
+
+    def build(self) -> Stmt:
+        if self.chunks == 1 or 1 < self.threads and self.chunks < 4 * self.threads:
+            whole = Chunk(index(0), index(self.problem.tiles), index(0))
+            moved, product = self.workspace(1, self.problem.tiles)
+            nests = self.nests(moved, product, whole)
+            if self.threads > 1:
+                nests = [_parallel(nest, 2) for nest in nests]
+            return Alloc(moved, Alloc(product, seq(nests)))
+        number = Var("chunk")
+        left = minimum(Const(self.chunk), index(self.problem.tiles) - number * self.chunk)
+        even = self.problem.tiles % self.chunk == 0
+        shared = self.threads == 1
+        part = Chunk(
+            number * self.chunk,
+            Const(self.chunk) if even else left,
+            index(0) if shared else number,
+        )
+        moved, product = self.workspace(1 if shared else self.chunks, self.chunk)
+        kind = "serial" if shared else "parallel"
+        loop = For("chunk", index(self.chunks), kind, seq(self.nests(moved, product, part)))
+        return Alloc(moved, Alloc(product, loop))
+
+    def workspace(self, slots: int, tiles: int) -> tuple[Buffer, Buffer]:
+        shape = (slots, self.problem.products, tiles)
+        dtype = self.problem.accumulator.dtype
+        moved = Buffer.dense("winograd_v", (*shape, self.problem.channels), dtype, "arena")
+        product = Buffer.dense("winograd_m", (*shape, self.problem.filters), dtype, "arena")
+        return moved, product
+
+    def nests(self, moved: Buffer, product: Buffer, chunk: Chunk) -> Sequence[Stmt]:
+        lanes = self.tiling.lanes
+        return [
+            input_nest(self.problem, moved, chunk, lanes, "v_"),
+            product_nest(self.problem, moved, self.packed, product, chunk, self.tiling),
+            output_nest(self.problem, product, chunk, lanes, self.finish),
+        ]
+
+
+def _parallel(nest: Stmt, count: int) -> Stmt:
+    """Let threads share the outermost loops of a nest."""
+    if count and isinstance(nest, For) and nest.kind == "serial":
+        return For(nest.var, nest.extent, "parallel", _parallel(nest.body, count - 1))
+    return nest

@@ -1,0 +1,1 @@
+"""Winograd convolution: transform matrices, and the loop nests made of them."""

@@ -1,0 +1,223 @@
+"""The loop nests of a Winograd convolution: three transforms and the matrix products between them.
+
+`V[chunk, p, tile, channel]` holds transformed inputs, `U[p, panel, channel, column]` transformed
+weights, `M[chunk, p, tile, filter]` their products, where p counts the elements of a transformed tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mlc.ir.dtype import DType
+from mlc.ir.expr import Binary, Const, Expr, ExprLike, Load, Var, as_expr, index, minimum
+from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Stmt, Store, loops, seq, zero_of
+from mlc.passes.schedule.winograd.matrices import transforms
+from mlc.passes.schedule.winograd.problem import TAPS, Problem
+
+Finish = Callable[[tuple[Expr, Expr, Expr, Expr], Expr], Stmt]
+"""What becomes of a result at an index [n, o, h, w] of the accumulator, given its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Rows (tiles) × columns (filters) of the product's register tile, and elements of a vector."""
+
+    rows: int
+    columns: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The tiles `first … first + count - 1`; `slot` is their place in V and M."""
+
+    first: Expr
+    count: Expr
+    slot: Expr
+
+
+def combine(coefficients: Sequence[float], terms: Sequence[Expr], dtype: DType) -> Expr:
+    """The sum of `coefficient * term`; zeros are left out, ±1 costs no product."""
+    total: Expr | None = None
+    for coefficient, term in zip(coefficients, terms, strict=True):
+        if coefficient == 0:
+            continue
+        size = abs(coefficient)
+        part = term if size == 1 else Binary("mul", term, Const(size, dtype))
+        if total is None:
+            total = part if coefficient > 0 else Binary("mul", term, Const(coefficient, dtype))
+        else:
+            total = Binary("add" if coefficient > 0 else "sub", total, part)
+    return zero_of(dtype) if total is None else total
+
+
+def _two_sided(
+    rows: Sequence[Sequence[float]],
+    source: Callable[[int, int], Expr],
+    middle: Buffer,
+    lane: tuple[Expr, ...],
+    target: Callable[[int, int, Expr], Stmt],
+) -> Stmt:
+    """`rows @ source @ rows^T`, by way of `middle`, which holds `rows @ source`."""
+    inputs, dtype = range(len(rows[0])), middle.dtype
+
+    def held(a: int, j: int) -> tuple[Expr, ...]:
+        return (index(a), index(j), *lane)
+
+    first = [
+        Store(middle, held(a, j), combine(row, [source(i, j) for i in inputs], dtype))
+        for j in inputs
+        for a, row in enumerate(rows)
+    ]
+    second = [
+        target(a, b, combine(row, [Load(middle, held(a, j)) for j in inputs], dtype))
+        for a in range(len(rows))
+        for b, row in enumerate(rows)
+    ]
+    return Alloc(middle, seq([*first, *second]))
+
+
+def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -> Func:
+    """The function that writes U from the weights, once."""
+    panel, channel, column = Var("u_panel"), Var("u_channel"), Var("u_column")
+    weights, matrix = problem.weights, transforms(problem.outputs, TAPS).filter
+    middle = Buffer.dense("u_middle", (problem.size, TAPS), packed.dtype, "register")
+    place = (panel * columns + column, channel)
+
+    def target(a: int, b: int, value: Expr) -> Stmt:
+        return Store(packed, (index(a * problem.size + b), panel, channel, column), value)
+
+    body = _two_sided(
+        matrix, lambda i, j: Load(weights, (*place, index(i), index(j))), middle, (), target
+    )
+    left = _rest(columns, problem.filters, panel)
+    nest = loops(
+        [("u_panel", packed.shape[1]), ("u_channel", problem.channels), ("u_column", left)], body
+    )
+    zero = Store(packed, tuple(Var(f"u_z{d}") for d in range(4)), zero_of(packed.dtype))
+    fill = loops([(f"u_z{d}", size) for d, size in enumerate(packed.shape)], zero)
+    whole = problem.filters % columns == 0
+    return Func(name, (weights, packed), nest if whole else seq([fill, nest]))
+
+
+def _rest(size: int, total: ExprLike, number: Expr) -> Expr:
+    """The length of block `number` of a dimension cut into blocks of `size`."""
+    if isinstance(total, int) and total % size == 0:
+        return Const(size)
+    return minimum(Const(size), as_expr(total) - number * size)
+
+
+def _blocks(total: ExprLike, size: int) -> Expr:
+    return (as_expr(total) + (size - 1)) // size
+
+
+def input_nest(problem: Problem, moved: Buffer, chunk: Chunk, lanes: int, prefix: str) -> Stmt:
+    """V of a chunk: every input tile transformed, a vector of channels at a time."""
+    tile, block, lane = (Var(f"{prefix}{name}") for name in ("tile", "block", "lane"))
+    channel = block * lanes + lane
+    shape = (problem.size, problem.size, lanes)
+    middle = Buffer.dense(f"{prefix}middle", shape, moved.dtype, "register")
+
+    def target(a: int, b: int, value: Expr) -> Stmt:
+        place = (chunk.slot, index(a * problem.size + b), tile, channel)
+        return Store(moved, place, value)
+
+    body = _vector(
+        lane,
+        _rest(lanes, problem.channels, block),
+        _two_sided(
+            transforms(problem.outputs, TAPS).input,
+            lambda i, j: problem.load(channel, chunk.first + tile, i, j),
+            middle,
+            (lane,),
+            target,
+        ),
+    )
+    blocks = _blocks(problem.channels, lanes)
+    return loops([(tile.name, chunk.count), (block.name, blocks)], body)
+
+
+def _vector(lane: Var, extent: Expr, body: Stmt) -> Stmt:
+    """A vector loop; what the body allocates is allocated around it."""
+    if isinstance(body, Alloc):
+        return Alloc(body.buffer, _vector(lane, extent, body.body))
+    return For(lane.name, extent, "vector", body)
+
+
+def product_nest(
+    problem: Problem, moved: Buffer, packed: Buffer, product: Buffer, chunk: Chunk, tiling: Tiling
+) -> Stmt:
+    """M of a chunk: for every element of a transformed tile, V times U by a register tile."""
+    element, panel, block, depth = (Var(f"p_{n}") for n in ("element", "panel", "block", "depth"))
+    shape = (tiling.rows, tiling.columns)
+    held = Buffer.dense("p_tile", shape, product.dtype, "register")
+    rows = _rest(tiling.rows, chunk.count, block)
+    columns = _rest(tiling.columns, problem.filters, panel)
+
+    def tile_loops(name: str, body: Callable[[Expr, Expr], Stmt]) -> Stmt:
+        row, column = Var(f"p_{name}_row"), Var(f"p_{name}_column")
+        inner = For(column.name, columns, "vector", body(row, column))
+        return For(row.name, rows, "unroll", inner)
+
+    def accumulate(row: Expr, column: Expr) -> Stmt:
+        left = Load(moved, (chunk.slot, element, block * tiling.rows + row, depth))
+        right = Load(packed, (element, panel, depth, column))
+        total = Binary("add", Load(held, (row, column)), Binary("mul", left, right))
+        return Store(held, (row, column), total)
+
+    def copy(row: Expr, column: Expr) -> Stmt:
+        place = (block * tiling.rows + row, panel * tiling.columns + column)
+        return Store(product, (chunk.slot, element, *place), Load(held, (row, column)))
+
+    start = tile_loops("z", lambda r, c: Store(held, (r, c), zero_of(held.dtype)))
+    steps = For(depth.name, index(problem.channels), "serial", tile_loops("i", accumulate))
+    body = Alloc(held, seq([start, steps, tile_loops("o", copy)]))
+    return loops(
+        [
+            (element.name, problem.products),
+            (panel.name, _blocks(problem.filters, tiling.columns)),
+            (block.name, _blocks(chunk.count, tiling.rows)),
+        ],
+        body,
+    )
+
+
+def output_nest(
+    problem: Problem, product: Buffer, chunk: Chunk, lanes: int, finish: Finish
+) -> Stmt:
+    """Results of a chunk: M transformed back, then `finish` where the result was asked for."""
+    tile, block, lane = Var("o_tile"), Var("o_block"), Var("o_lane")
+    column = block * lanes + lane
+    image, top, left = problem.place(chunk.first + tile)
+    height, width = problem.accumulator.shape[2:]
+    shape = (problem.outputs, problem.size, lanes)
+    middle = Buffer.dense("o_middle", shape, product.dtype, "register")
+    last = Buffer.dense(
+        "o_result", (problem.outputs, problem.outputs, lanes), product.dtype, "register"
+    )
+
+    def source(i: int, j: int) -> Expr:
+        return Load(product, (chunk.slot, index(i * problem.size + j), tile, column))
+
+    def target(a: int, b: int, value: Expr) -> Stmt:
+        return Store(last, (index(a), index(b), lane), value)
+
+    def stored(a: int, b: int) -> Stmt:
+        place = (image, column, top + a, left + b)
+        inside = Binary(
+            "and",
+            Binary("lt", place[2], index(height)),
+            Binary("lt", place[3], index(width)),
+        )
+        return If(inside, finish(place, Load(last, (index(a), index(b), lane))))
+
+    rows = transforms(problem.outputs, TAPS).output
+    moved = _two_sided(rows, source, middle, (lane,), target)
+    places = range(problem.outputs)
+    assert isinstance(moved, Alloc)
+    results = seq([moved.body, *(stored(a, b) for a in places for b in places)])
+    extent = _rest(lanes, problem.filters, block)
+    body = Alloc(middle, Alloc(last, For(lane.name, extent, "vector", results)))
+    blocks = _blocks(problem.filters, lanes)
+    return loops([(tile.name, chunk.count), (block.name, blocks)], body)
