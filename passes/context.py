@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlc.ir.graph import Loc
+from mlc.ir.text import Digests
 from mlc.passes.dump import DumpFolder
 from mlc.target import Target
 
@@ -55,7 +56,7 @@ class Context:
     """The state of one compilation that is not the program itself.
 
     `verify`: run the verifier never, after passes that changed something, or after all of them.
-    `dump`: where each stage is written, or None.
+    `dump`: where each stage is written, or None. `digests`: those of constants printed so far.
     """
 
     target: Target | None = None
@@ -64,6 +65,7 @@ class Context:
     decisions: list[Decision] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
     stages: int = 0
+    digests: Digests = field(default_factory=Digests)
 
     def decide(
         self, pass_name: str, subject: str, verdict: str, reason: str, *arguments: object

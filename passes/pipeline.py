@@ -8,8 +8,7 @@ from functools import partial
 
 from mlc.errors import VerifyError
 from mlc.ir.graph import Graph
-from mlc.ir.text import digest_of, print_graph
-from mlc.ir.text.constants import Array
+from mlc.ir.text import print_graph
 from mlc.ir.verify import verify_graph
 from mlc.passes.base import Pass
 from mlc.passes.context import Context, Timing
@@ -57,7 +56,6 @@ def run_passes(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
 
     A `VerifyError` names the pass after which the graph was broken.
     """
-    digest = _Digests()
     for graph_pass in passes:
         start = time.perf_counter()
         result = graph_pass.run(graph, context)
@@ -65,22 +63,10 @@ def run_passes(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
         context.timings.append(Timing(graph_pass.name, time.perf_counter() - start, changed))
         if context.verify == "all" or (changed and context.verify == "changed"):
             _verify(result, graph_pass.name)
-        render = partial(print_graph, result, digest)
+        render = partial(print_graph, result, context.digests)
         context.end_stage(graph_pass.name, render, changed=changed)
         graph = result
     return graph
-
-
-class _Digests:
-    """Digests of constants, computed once for all dumps of one run."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, tuple[Array, str]] = {}
-
-    def __call__(self, array: Array) -> str:
-        if id(array) not in self.known:
-            self.known[id(array)] = (array, digest_of(array))
-        return self.known[id(array)][1]
 
 
 def _verify(graph: Graph, pass_name: str) -> None:

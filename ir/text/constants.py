@@ -25,6 +25,21 @@ def digest_of(array: Array) -> str:
     return hashed.hexdigest()
 
 
+class Digests:
+    """`digest_of` that computes each array's digest once, for who prints one graph many times.
+
+    It keeps the arrays, so that no other array comes to be at their place.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Array, str]] = {}
+
+    def __call__(self, array: Array) -> str:
+        if id(array) not in self._known:
+            self._known[id(array)] = (array, digest_of(array))
+        return self._known[id(array)][1]
+
+
 def print_elements(array: Array) -> str | None:
     """The elements in row-major order, or None where the array is large or would not read back.
 
