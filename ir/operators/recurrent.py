@@ -1,16 +1,22 @@
 """What the recurrent layers share: the sequence, its directions and lengths, the state.
 
 The first input `gates [T,D,B,G*H]` of a layer holds the input projection with its biases, for T
-steps, D directions, B sequences, and G gates of H units. `lengths [B]` are clamped to 0 … T. A
-sequence shorter than T keeps its state and has zeros in `Y [T,D,B,H]` beyond its length; the
-direction "reverse" starts at its last step. States `[D,B,H]` live in the outputs they end up in.
+steps, D directions, B sequences, and G gates of H units. With the attribute `ragged` there is an
+input `lengths [B]`, clamped to 0 … T: a sequence shorter than T keeps its state and has zeros in
+`Y [T,D,B,H]` beyond its length. Without it, all sequences have T steps. The direction "reverse"
+starts at the last step. States `[D,B,H]` live in the outputs they end up in.
+
+The loops of a layer: directions that compute the same are one loop `d`, or none where it is one
+direction; inside, a nest that sets the states and the serial loop `t` over steps. A step allocates
+its temporaries, copies the state to `previous`, and goes on with nests of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial, reduce
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,13 +24,26 @@ from mlc.errors import ShapeError
 from mlc.ir.build import Index, accumulate, compare, nest, number, reduction_nest
 from mlc.ir.expr import Binary, Const, Expr, Load, Select, Var, as_expr, maximum, minimum
 from mlc.ir.operator import Attrs
-from mlc.ir.operators.definition import real, require_class, same_dtype, static, words
+from mlc.ir.operators.definition import flag, real, require_class, same_dtype, static, words
 from mlc.ir.operators.elementwise_unary import ACTIVATIONS
 from mlc.ir.operators.gather import as_index
 from mlc.ir.stmt import Alloc, Buffer, For, If, Stmt, Store, seq
 from mlc.ir.types import TensorType
 
-COMMON_ATTRIBUTES: Mapping[str, Any] = {"directions": ("forward",), "activations": (), "clip": 0.0}
+COMMON_ATTRIBUTES: Mapping[str, Any] = {
+    "directions": ("forward",),
+    "activations": (),
+    "clip": 0.0,
+    "ragged": True,
+}
+
+_T = TypeVar("_T")
+
+
+def named(names: Sequence[str], values: Sequence[_T], attrs: Attrs) -> dict[str, _T]:
+    """The inputs of a layer by name; `lengths` is there where it is ragged."""
+    present = names if flag(attrs, "ragged") else [name for name in names if name != "lengths"]
+    return dict(zip(present, values))  # noqa: B905  an optional input may be missing
 
 
 def check_layer(
@@ -35,8 +54,8 @@ def check_layer(
     `inputs` names the inputs; those called gates, recurrence, lengths are known here, all others
     have the shape of a state. `defaults` are the activations of one direction.
     """
-    lengths = inputs["lengths"]
-    require_class(lengths.dtype, "integer")
+    if "lengths" in inputs:
+        require_class(inputs["lengths"].dtype, "integer")
     floats = [tensor for name, tensor in inputs.items() if name != "lengths"]
     require_class(same_dtype(floats), "float")
     (shape,) = static(inputs["gates"])
@@ -86,14 +105,15 @@ def activate(name: str, attrs: Attrs) -> Callable[[np.ndarray], np.ndarray]:
 
 def run_sequence(
     gates: np.ndarray,
-    lengths: np.ndarray,
+    lengths: np.ndarray | None,
     states: Sequence[np.ndarray],
     directions: Sequence[str],
     advance: Advance,
 ) -> tuple[np.ndarray, ...]:
-    """`Y` and the last states of a layer, computed in float64."""
+    """`Y` and the last states of a layer, computed in float64; without `lengths`, all steps."""
     steps, count, batch = gates.shape[:3]
-    limits = np.clip(lengths.astype(np.int64), 0, steps)
+    given = np.full(batch, steps) if lengths is None else lengths.astype(np.int64)
+    limits = np.clip(given, 0, steps)
     y = np.zeros((steps, *states[0].shape))
     last = [state.astype(np.float64) for state in states]
     wide, rows = gates.astype(np.float64), np.arange(batch)
@@ -115,16 +135,20 @@ def run_sequence(
 
 @dataclass(frozen=True)
 class Step:
-    """A step of one direction of a layer, as its loops see it; sequences are numbered by `b`."""
+    """A step of one or more directions of a layer, as its loops see it; `b` numbers sequences.
+
+    `backwards` says of each direction whether it is reversed; `direction` is one of these in
+    `first` … `first + count - 1`.
+    """
 
     gates: Buffer
     recurrence: Buffer
-    lengths: Buffer
+    lengths: Buffer | None
     y: Buffer
     state: Buffer
-    direction: int
-    reverse: bool
-    time: Expr
+    backwards: tuple[bool, ...]
+    first: int
+    count: int
     prefix: str
 
     @property
@@ -137,7 +161,28 @@ class Step:
         """Number of units of the layer."""
         return self.y.shape[3]
 
+    @property
+    def direction(self) -> Expr:
+        """The direction: a number, or the variable `{prefix}d` from `first` on."""
+        return as_expr(self.first) if self.count == 1 else Var(f"{self.prefix}d") + self.first
+
+    @property
+    def time(self) -> Expr:
+        """How many steps were done before."""
+        return Var(f"{self.prefix}t")
+
+    @property
+    def previous(self) -> Buffer:
+        """The state before the step `[B,H]`."""
+        return self.temporary("previous", self.batch, self.units)
+
+    def temporary(self, name: str, *shape: int) -> Buffer:
+        """A temporary of the step."""
+        return Buffer.dense(f"{self.prefix}{name}", shape, self.y.dtype, "arena")
+
     def _length(self, b: Expr) -> Expr:
+        if self.lengths is None:
+            return Const(self.gates.shape[0])
         length = maximum(as_index(Load(self.lengths, (b,))), as_expr(0))
         return minimum(length, Const(self.gates.shape[0]))
 
@@ -147,56 +192,73 @@ class Step:
 
     def place(self, b: Expr) -> Expr:
         """The step of the sequence that is read and written now."""
-        if not self.reverse:
-            return self.time
-        return Select(self.active(b), self._length(b) - 1 - self.time, self.time)
+        from_end = self._length(b) - 1 - self.time
+        if self.lengths is not None:
+            from_end = Select(self.active(b), from_end, self.time)
+        mine = range(self.first, self.first + self.count)
+        reverse = [compare("eq", self.direction, d) for d in mine if self.backwards[d]]
+        if len(reverse) in (0, self.count):
+            return from_end if reverse else self.time
+        return Select(reduce(partial(Binary, "or"), reverse), from_end, self.time)
 
     def gate(self, b: Expr, column: Expr) -> Load:
         """An element of the input projection."""
-        return Load(self.gates, (self.place(b), as_expr(self.direction), b, column))
+        return Load(self.gates, (self.place(b), self.direction, b, column))
 
     def of(self, state: Buffer, i: Index) -> Load:
         """An element of a state of this direction."""
-        return Load(state, (as_expr(self.direction), *i))
+        return Load(state, (self.direction, *i))
 
     def set(self, state: Buffer, i: Index, value: Expr) -> Store:
         """Store an element of a state of this direction."""
-        return Store(state, (as_expr(self.direction), *i), value)
+        return Store(state, (self.direction, *i), value)
+
+    def remember(self) -> Stmt:
+        """The nest `{prefix}previous_i…`."""
+        name = f"{self.prefix}previous_i"
+        shape = (self.batch, self.units)
+        return nest(name, shape, lambda i: Store(self.previous, i, self.of(self.state, i)))
 
     def products(
         self,
-        name: str,
         out: Buffer,
-        initial: Callable[[Index], Expr],
-        state: Callable[[Index], Expr],
-        row: int = 0,
+        initial: Callable[[Expr, Expr], Expr],
+        state: Buffer,
+        first_gate: int = 0,
     ) -> Stmt:
-        """Nests for `out[b,k] = initial(b,k) + Σ_r state(b,r) * recurrence[d, row + k, r]`."""
-        prefix = f"{self.prefix}{name}_"
+        """Nests for the gates `out [B,g,H]` from `first_gate` on.
+
+        `out[b,g,k] = initial(b, row) + Σ_r state[b,r] * recurrence[d, row, r]`, where `row` is that
+        of unit `k` of the gate. Loops are `{out}_z…`, `{out}_i…` and `{out}_r0`.
+        """
+
+        def row(i: Index) -> Expr:
+            return (i[1] + first_gate) * self.units + i[2]
 
         def update(i: Index, r: Index) -> Stmt:
-            weight = Load(self.recurrence, (as_expr(self.direction), i[1] + row, *r))
-            return accumulate("add", out, i, Binary("mul", state((i[0], *r)), weight))
+            weight = Load(self.recurrence, (self.direction, row(i), *r))
+            return accumulate("add", out, i, Binary("mul", Load(state, (i[0], *r)), weight))
 
-        start = nest(f"{prefix}z", out.shape, lambda i: Store(out, i, initial(i)))
-        return seq((start, reduction_nest(prefix, out.shape, (self.units,), update)))
+        start = nest(f"{out.name}_z", out.shape, lambda i: Store(out, i, initial(i[0], row(i))))
+        return seq((start, reduction_nest(f"{out.name}_", out.shape, (self.units,), update)))
 
     def advance(self, new_state: Callable[[Index], Sequence[Stmt]]) -> Stmt:
         """The nest `{prefix}i…` over sequences and units that stores the new state and `Y`."""
 
         def body(i: Index) -> Stmt:
             b, unit = i
-            here = (self.place(b), as_expr(self.direction), b, unit)
-            output = Store(self.y, here, self.of(self.state, i))
-            ended = (self.time, as_expr(self.direction), b, unit)
-            nothing = Store(self.y, ended, number(0, self.y.dtype))
-            return If(self.active(b), seq((*new_state(i), output)), nothing)
+            here = (self.place(b), self.direction, b, unit)
+            steps = seq((*new_state(i), Store(self.y, here, self.of(self.state, i))))
+            if self.lengths is None:
+                return steps
+            ended = (self.time, self.direction, b, unit)
+            return If(self.active(b), steps, Store(self.y, ended, number(0, self.y.dtype)))
 
         return nest(f"{self.prefix}i", (self.batch, self.units), body)
 
 
 Cell = Callable[[Step], tuple[Sequence[Buffer], Stmt]]
-"""The temporaries of a layer and the statement of one step."""
+"""The temporaries of a step and its nests."""
 
 
 def layer_loops(
@@ -208,34 +270,40 @@ def layer_loops(
     cell: Cell,
 ) -> Stmt:
     """All directions of a layer; `states` are pairs of a state and what it starts from."""
+    directions = words(attrs, "directions")
+    functions = words(attrs, "activations")
+    each = len(functions) // len(directions)
+    same = functions == functions[:each] * len(directions)
     parts = []
-    for d, direction in enumerate(words(attrs, "directions")):
-        name = f"{prefix}d{d}_"
+    for first in range(1 if same else len(directions)):
         step = Step(
             gates=inputs["gates"],
             recurrence=inputs["recurrence"],
-            lengths=inputs["lengths"],
+            lengths=inputs.get("lengths"),
             y=y,
             state=states[0][0],
-            direction=d,
-            reverse=direction == "reverse",
-            time=Var(f"{name}t"),
-            prefix=name,
+            backwards=tuple([direction == "reverse" for direction in directions]),
+            first=first,
+            count=len(directions) if same else 1,
+            prefix=f"{prefix}d{first}_",
         )
-        parts.append(_direction(step, states, cell))
+        parts.append(_directions(step, states, cell))
     return seq(parts)
 
 
-def _direction(step: Step, states: Sequence[tuple[Buffer, Buffer]], cell: Cell) -> Stmt:
+def _directions(step: Step, states: Sequence[tuple[Buffer, Buffer]], cell: Cell) -> Stmt:
     def start(i: Index) -> Stmt:
         return seq(step.set(state, i, step.of(initial, i)) for state, initial in states)
 
-    temporaries, body = cell(step)
+    temporaries, nests = cell(step)
+    body = seq((step.remember(), nests))
+    for buffer in reversed((step.previous, *temporaries)):
+        body = Alloc(buffer, body)
     time_loop = For(f"{step.prefix}t", as_expr(step.gates.shape[0]), "serial", body)
     whole = seq((nest(f"{step.prefix}z", (step.batch, step.units), start), time_loop))
-    for buffer in temporaries:
-        whole = Alloc(buffer, whole)
-    return whole
+    if step.count == 1:
+        return whole
+    return For(f"{step.prefix}d", as_expr(step.count), "serial", whole)
 
 
 def activated(name: str, x: Expr, attrs: Attrs) -> Expr:

@@ -5,9 +5,8 @@ See `mlc.ir.operators.recurrent` for shapes, directions and lengths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -25,16 +24,11 @@ from mlc.ir.operators.recurrent import (
     activations,
     check_layer,
     layer_loops,
+    named,
     run_sequence,
 )
 from mlc.ir.stmt import Buffer, Stmt, Store, seq
 from mlc.ir.types import TensorType
-
-_T = TypeVar("_T")
-
-
-def _named(names: Sequence[str], values: Sequence[_T]) -> dict[str, _T]:
-    return dict(zip(names, values))  # noqa: B905  an optional input may be missing
 
 
 def _add(a: Expr, b: Expr) -> Expr:
@@ -56,9 +50,9 @@ _LSTM_ACTIVATIONS = ("sigmoid", "tanh", "tanh")
 
 
 def _lstm_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    named = _named(_LSTM_INPUTS, inputs)
-    peepholes = named.pop("peepholes", None)
-    y, state = check_layer(named, attrs, 4, _LSTM_ACTIVATIONS)
+    found = named(_LSTM_INPUTS, inputs, attrs)
+    peepholes = found.pop("peepholes", None)
+    y, state = check_layer(found, attrs, 4, _LSTM_ACTIVATIONS)
     if peepholes is not None:
         same_dtype((inputs[0], peepholes))
         expected = (state.static_shape[0], 3 * state.static_shape[2])
@@ -68,7 +62,7 @@ def _lstm_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType,
 
 
 def _lstm_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    x = _named(_LSTM_INPUTS, inputs)
+    x = named(_LSTM_INPUTS, inputs, attrs)
     recurrence = x["recurrence"].astype(np.float64)
     units, count = recurrence.shape[2], recurrence.shape[0]
     peepholes = x.get("peepholes", np.zeros((count, 3 * units))).astype(np.float64)
@@ -86,25 +80,24 @@ def _lstm_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndar
         return f(o_gate + o_peep * c) * output(c), c
 
     states = (x["h0"], x["c0"])
-    return run_sequence(x["gates"], x["lengths"], states, words(attrs, "directions"), advance)
+    return run_sequence(x["gates"], x.get("lengths"), states, words(attrs, "directions"), advance)
 
 
 def _lstm_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
-    """Per step: nests `gates_…` (all pre-activations), then nest `i…` (states and output)."""
-    x = _named(_LSTM_INPUTS, inputs)
+    """Per step: nests `gates_…` (all four gates), then nest `i…` (states and output)."""
+    x = named(_LSTM_INPUTS, inputs, attrs)
     y, h, c = outputs
     peepholes = x.get("peepholes")
 
     def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
-        units, d = step.units, as_expr(step.direction)
-        shape = (step.batch, 4 * units)
-        gates = Buffer.dense(f"{step.prefix}gates", shape, y.dtype, "arena")
-        f, g, last = activations(attrs, step.direction, _LSTM_ACTIVATIONS)
+        units, d = step.units, step.direction
+        gates = step.temporary("gates", step.batch, 4, units)
+        f, g, last = activations(attrs, step.first, _LSTM_ACTIVATIONS)
 
         def gate(i: Index, number_of_gate: int, peephole: int | None = None) -> Expr:
-            value: Expr = Load(gates, (i[0], i[1] + number_of_gate * units))
+            value: Expr = Load(gates, (i[0], as_expr(number_of_gate), i[1]))
             if peepholes is not None and peephole is not None:
                 weight = Load(peepholes, (d, i[1] + peephole * units))
                 value = _add(value, _mul(weight, step.of(c, i)))
@@ -121,7 +114,7 @@ def _lstm_loops(
             shown = activated(last, step.of(c, i), {"clip": 0.0})
             return memory, step.set(h, i, _mul(activated(f, gate(i, 1, 1), attrs), shown))
 
-        products = step.products("gates", gates, lambda i: step.gate(*i), lambda i: step.of(h, i))
+        products = step.products(gates, step.gate, step.previous)
         return (gates,), seq((products, step.advance(new_state)))
 
     return layer_loops(x, y, ((h, x["h0"]), (c, x["c0"])), attrs, prefix, cell)
@@ -130,7 +123,7 @@ def _lstm_loops(
 LSTM_SEQUENCE = define(
     "lstm_sequence",
     Kind.OPAQUE,
-    (5, 6),
+    (4, 6),
     _lstm_infer,
     _lstm_reference,
     _lstm_loops,
@@ -146,9 +139,9 @@ _GRU_ACTIVATIONS = ("sigmoid", "tanh")
 
 
 def _gru_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    named = _named(_GRU_INPUTS, inputs)
-    bias = named.pop("recurrent_bias")
-    y, state = check_layer(named, attrs, 3, _GRU_ACTIVATIONS)
+    found = named(_GRU_INPUTS, inputs, attrs)
+    bias = found.pop("recurrent_bias")
+    y, state = check_layer(found, attrs, 3, _GRU_ACTIVATIONS)
     same_dtype((inputs[0], bias))
     expected = (state.static_shape[0], 3 * state.static_shape[2])
     if bias.shape != expected:
@@ -157,7 +150,7 @@ def _gru_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, 
 
 
 def _gru_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    x = _named(_GRU_INPUTS, inputs)
+    x = named(_GRU_INPUTS, inputs, attrs)
     recurrence, bias = (x[n].astype(np.float64) for n in ("recurrence", "recurrent_bias"))
 
     def advance(d: int, gates: np.ndarray, state: State) -> State:
@@ -175,15 +168,16 @@ def _gru_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarr
         return ((1 - update) * candidate + update * h,)
 
     directions = words(attrs, "directions")
-    return run_sequence(x["gates"], x["lengths"], (x["h0"],), directions, advance)
+    return run_sequence(x["gates"], x.get("lengths"), (x["h0"],), directions, advance)
 
 
 @dataclass(frozen=True)
 class _GruStep:
     """One step of a gru; `gates` holds the recurrent products with their bias.
 
-    Linear before reset, they are products of all gates with the state; otherwise of update and
-    reset alone, and the hidden gate's product with the reset state goes to `hidden`.
+    Linear before reset, they are products of all gates with the state. Otherwise those of the reset
+    gate come first, and `update` and `hidden` take the place of `gates` when the reset state is
+    there.
     """
 
     step: Step
@@ -191,81 +185,83 @@ class _GruStep:
     recurrent_bias: Buffer
     h: Buffer
 
-    @property
-    def linear(self) -> bool:
-        return flag(self.attrs, "linear_before_reset")
-
-    def temporary(self, name: str, gates: int) -> Buffer:
-        shape = (self.step.batch, gates * self.step.units)
-        return Buffer.dense(f"{self.step.prefix}{name}", shape, self.h.dtype, "arena")
-
-    @property
-    def gates(self) -> Buffer:
-        return self.temporary("gates", 3 if self.linear else 2)
-
-    @property
-    def reset(self) -> Buffer:
-        return self.temporary("reset", 1)
-
-    @property
-    def hidden(self) -> Buffer:
-        return self.temporary("hidden", 1)
+    def products(self, name: str, first: int, count: int, state: Buffer) -> tuple[Buffer, Stmt]:
+        """A temporary for the products of some gates with a state, and its nests."""
+        out = self.step.temporary(name, self.step.batch, count, self.step.units)
+        return out, self.step.products(out, lambda b, row: self.bias(row), state, first)
 
     def activated(self, which: int, value: Expr) -> Expr:
-        names = activations(self.attrs, self.step.direction, _GRU_ACTIVATIONS)
+        names = activations(self.attrs, self.step.first, _GRU_ACTIVATIONS)
         return activated(names[which], value, self.attrs)
 
     def bias(self, column: Expr) -> Expr:
-        return Load(self.recurrent_bias, (as_expr(self.step.direction), column))
+        return Load(self.recurrent_bias, (self.step.direction, column))
 
     def previous(self, i: Index) -> Expr:
         return self.step.of(self.h, i)
 
-    def gate(self, i: Index, number_of_gate: int) -> Expr:
-        column = i[1] + number_of_gate * self.step.units
-        value = _add(self.step.gate(i[0], column), Load(self.gates, (i[0], column)))
-        return self.activated(0, value)
+    def projection(self, i: Index, gate: int) -> Expr:
+        return self.step.gate(i[0], i[1] + gate * self.step.units)
 
-    def candidate(self, i: Index) -> Expr:
-        column = i[1] + 2 * self.step.units
-        if self.linear:
-            recurrent = _mul(self.gate(i, 1), Load(self.gates, (i[0], column)))
-        else:
-            recurrent = Load(self.hidden, i)
-        return self.activated(1, _add(self.step.gate(i[0], column), recurrent))
+    def gate(self, i: Index, gate: int, products: Expr) -> Expr:
+        return self.activated(0, _add(self.projection(i, gate), products))
 
-    def new_state(self, i: Index) -> Sequence[Stmt]:
-        update = self.gate(i, 0)
-        value = _mul(_complement(update), self.candidate(i))
-        return (self.step.set(self.h, i, _add(value, _mul(update, self.previous(i)))),)
+    def advance(self, update: Buffer, candidate: Callable[[Index], Expr]) -> Stmt:
+        """The new state; `update` holds the products of the update gate at 0."""
 
-    def reset_nests(self) -> Sequence[Stmt]:
-        """The reset state, and its products with the weights of the hidden gate."""
-        reset, hidden, first = self.reset, self.hidden, 2 * self.step.units
+        def new_state(i: Index) -> Sequence[Stmt]:
+            part = self.gate(i, 0, _element(update, 0, i))
+            value = self.activated(1, _add(self.projection(i, 2), candidate(i)))
+            value = _mul(_complement(part), value)
+            return (self.step.set(self.h, i, _add(value, _mul(part, self.previous(i)))),)
+
+        return self.step.advance(new_state)
+
+    def linear(self) -> tuple[Sequence[Buffer], Stmt]:
+        gates, products = self.products("gates", 0, 3, self.step.previous)
+
+        def candidate(i: Index) -> Expr:
+            return _mul(self.gate(i, 1, _element(gates, 1, i)), _element(gates, 2, i))
+
+        return (gates,), seq((products, self.advance(gates, candidate)))
+
+    def reset_first(self) -> tuple[Sequence[Buffer], Stmt]:
+        step = self.step
+        reset = step.temporary("reset", step.batch, step.units)
+        gate, first = self.products("gates", 1, 1, step.previous)
+        update, second = self.products("update", 0, 1, step.previous)
+        hidden, third = self.products("hidden", 2, 1, reset)
 
         def store(i: Index) -> Stmt:
-            return Store(reset, i, _mul(self.gate(i, 1), self.previous(i)))
+            return Store(reset, i, _mul(self.gate(i, 1, _element(gate, 0, i)), self.previous(i)))
 
-        products = self.step.products(
-            "hidden", hidden, lambda i: self.bias(i[1] + first), lambda i: Load(reset, i), first
+        nests = (
+            first,
+            nest(f"{step.prefix}reset_i", reset.shape, store),
+            second,
+            third,
+            self.advance(update, lambda i: _element(hidden, 0, i)),
         )
-        return nest(f"{self.step.prefix}reset_i", reset.shape, store), products
+        return (gate, reset, update, hidden), seq(nests)
 
     def parts(self) -> tuple[Sequence[Buffer], Stmt]:
         """Temporaries and the nests of the step."""
-        step = self.step
-        products = step.products("gates", self.gates, lambda i: self.bias(i[1]), self.previous)
-        update = step.advance(self.new_state)
-        if self.linear:
-            return (self.gates,), seq((products, update))
-        return (self.gates, self.reset, self.hidden), seq((products, *self.reset_nests(), update))
+        linear = flag(self.attrs, "linear_before_reset")
+        return self.linear() if linear else self.reset_first()
+
+
+def _element(products: Buffer, gate: int, i: Index) -> Expr:
+    return Load(products, (i[0], as_expr(gate), i[1]))
 
 
 def _gru_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
-    """Per step: nests `gates_…`, unless linear before reset `reset_…` and `hidden_…`, then `i…`."""
-    x = _named(_GRU_INPUTS, inputs)
+    """Per step: nests `gates_…`, then nest `i…`.
+
+    Unless linear before reset, nest `reset_i…` and nests `update_…` and `hidden_…` come between.
+    """
+    x = named(_GRU_INPUTS, inputs, attrs)
     y, h = outputs
     bias = x["recurrent_bias"]
     return layer_loops(
@@ -281,7 +277,7 @@ def _gru_loops(
 GRU_SEQUENCE = define(
     "gru_sequence",
     Kind.OPAQUE,
-    5,
+    (4, 5),
     _gru_infer,
     _gru_reference,
     _gru_loops,
@@ -297,11 +293,11 @@ _RNN_ACTIVATIONS = ("tanh",)
 
 
 def _rnn_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    return check_layer(_named(_RNN_INPUTS, inputs), attrs, 1, _RNN_ACTIVATIONS)
+    return check_layer(named(_RNN_INPUTS, inputs, attrs), attrs, 1, _RNN_ACTIVATIONS)
 
 
 def _rnn_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    x: Mapping[str, np.ndarray] = _named(_RNN_INPUTS, inputs)
+    x: Mapping[str, np.ndarray] = named(_RNN_INPUTS, inputs, attrs)
     recurrence = x["recurrence"].astype(np.float64)
 
     def advance(d: int, gates: np.ndarray, state: State) -> State:
@@ -309,25 +305,25 @@ def _rnn_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarr
         return (f(gates + state[0] @ recurrence[d].T),)
 
     directions = words(attrs, "directions")
-    return run_sequence(x["gates"], x["lengths"], (x["h0"],), directions, advance)
+    return run_sequence(x["gates"], x.get("lengths"), (x["h0"],), directions, advance)
 
 
 def _rnn_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
     """Per step: nests `gates_…` (the pre-activation), then nest `i…`."""
-    x = _named(_RNN_INPUTS, inputs)
+    x = named(_RNN_INPUTS, inputs, attrs)
     y, h = outputs
 
     def cell(step: Step) -> tuple[Sequence[Buffer], Stmt]:
-        shape = (step.batch, step.units)
-        gates = Buffer.dense(f"{step.prefix}gates", shape, y.dtype, "arena")
-        (f,) = activations(attrs, step.direction, _RNN_ACTIVATIONS)
+        gates = step.temporary("gates", step.batch, 1, step.units)
+        (f,) = activations(attrs, step.first, _RNN_ACTIVATIONS)
 
         def new_state(i: Index) -> Sequence[Stmt]:
-            return (step.set(h, i, activated(f, Load(gates, i), attrs)),)
+            value = Load(gates, (i[0], as_expr(0), i[1]))
+            return (step.set(h, i, activated(f, value, attrs)),)
 
-        products = step.products("gates", gates, lambda i: step.gate(*i), lambda i: step.of(h, i))
+        products = step.products(gates, step.gate, step.previous)
         return (gates,), seq((products, step.advance(new_state)))
 
     return layer_loops(x, y, ((h, x["h0"]),), attrs, prefix, cell)
@@ -336,7 +332,7 @@ def _rnn_loops(
 RNN_SEQUENCE = define(
     "rnn_sequence",
     Kind.OPAQUE,
-    4,
+    (3, 4),
     _rnn_infer,
     _rnn_reference,
     _rnn_loops,

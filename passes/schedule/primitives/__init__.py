@@ -14,6 +14,7 @@ from mlc.passes.schedule.primitives.reorder import reorder
 from mlc.passes.schedule.primitives.rfactor import rfactor
 from mlc.passes.schedule.primitives.set_scope import set_scope
 from mlc.passes.schedule.primitives.split import split
+from mlc.passes.schedule.primitives.split_dim import split_dim
 from mlc.passes.schedule.primitives.tile import tile
 from mlc.passes.schedule.primitives.unroll import unroll
 from mlc.passes.schedule.primitives.vectorize import vectorize
@@ -34,6 +35,7 @@ _ALL = (
     rfactor,
     set_scope,
     split,
+    split_dim,
     tile,
     unroll,
     vectorize,
@@ -59,7 +61,9 @@ __all__ = [
     "rfactor",
     "set_scope",
     "split",
+    "split_dim",
     "tile",
     "unroll",
     "vectorize",
+    "winograd",
 ]

@@ -8,11 +8,19 @@ from mlc.passes.schedule.templates.base import Knobs, Machine, Template
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.convolution import Convolution
 from mlc.passes.schedule.templates.elementwise import Elementwise
+from mlc.passes.schedule.templates.recurrent import Recurrent
 from mlc.passes.schedule.templates.reduction import Reduction
 from mlc.passes.schedule.templates.window import Window
 from mlc.target import Target
 
-TEMPLATES: tuple[Template, ...] = (Window(), Convolution(), Contraction(), Reduction(), Elementwise())
+TEMPLATES: tuple[Template, ...] = (
+    Window(),
+    Convolution(),
+    Contraction(),
+    Reduction(),
+    Recurrent(),
+    Elementwise(),
+)
 """In the order in which they are asked; the last takes everything."""
 
 

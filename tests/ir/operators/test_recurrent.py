@@ -168,7 +168,7 @@ def test_time_is_a_serial_loop_outside_the_gates() -> None:
     func = loops_of("gru_sequence", [*types, tensor_type("i32[2]")])
     (time,) = (part for part in walk(func.body) if isinstance(part, For) and part.var == "p_d0_t")
     inner = [part.var for part in walk(time) if isinstance(part, For)]
-    assert inner[:4] == ["p_d0_t", "p_d0_gates_z0", "p_d0_gates_z1", "p_d0_gates_i0"]
+    assert inner[:4] == ["p_d0_t", "p_d0_previous_i0", "p_d0_previous_i1", "p_d0_gates_z0"]
     assert inner[-2:] == ["p_d0_i0", "p_d0_i1"]
 
 

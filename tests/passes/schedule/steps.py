@@ -113,6 +113,7 @@ CHOOSERS: dict[str, Chooser] = {
     "cache_write": cache_arguments,
     "pack": pack_arguments,
     "merge_dims": lambda d, s: (buffer(d, s), d.draw(st.integers(0, 2))),
+    "split_dim": lambda d, s: (buffer(d, s), d.draw(st.integers(0, 2)), factor(d)),
     "set_scope": lambda d, s: (temporary(d, s), scope(d)),
 }
 

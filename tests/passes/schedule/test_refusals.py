@@ -203,6 +203,8 @@ CASES = [
         "the inner part of dimension 0 of 'x' comes before the outer",
     ),
     (NEST, "merge_dims", ("x", 1), "'x' has no dimensions 1 and 2"),
+    (NEST, "split_dim", ("x", 2, 2), "'x' has no dimension 2"),
+    (NEST, "split_dim", ("x", 1, 3), "3 does not divide the size 8 of dimension 1 of 'x'"),
     (NEST, "set_scope", ("x", "stack"), "no temporary 'x'"),
     (
         LARGE,

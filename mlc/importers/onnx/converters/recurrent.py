@@ -81,14 +81,15 @@ class _Layer:
             return self.builder.full(self.state_shape, 0.0, self.x.type.dtype)
         return self.builder.transpose(given, (1, 0, 2)) if self.batch_first else given
 
-    def lengths(self) -> Value:
-        """The length of each sequence, i32[B]; all steps where it is left out."""
+    def lengths(self) -> list[Value]:
+        """The length of each sequence, i32[B]; nothing where all are known to have all steps."""
         given = self.node.optional(4)
-        if given is not None:
-            return self.builder.cast(given, I32)
-        if not isinstance(self.steps, int):
-            raise self.builder.unresolved(f"{self.node.op_type}: the length of {self.x.type}")
-        return self.builder.full((self.x.type.shape[1],), self.steps, I32)
+        if given is None:
+            return []
+        known = self.builder.array(given)
+        if known is not None and isinstance(self.steps, int) and (known >= self.steps).all():
+            return []
+        return [self.builder.cast(given, I32)]
 
     def attributes(self, defaults: Sequence[str]) -> dict[str, Attr]:
         """The attributes that all three core operators have; `defaults` are the activations."""
@@ -103,6 +104,7 @@ class _Layer:
             "directions": self.directions,
             "activations": tuple(known),
             "clip": self.node.number("clip", 0.0),
+            "ragged": bool(self.lengths()),
         }
 
     def outputs(self, sequence: Value, *states: Value) -> list[Value]:
@@ -142,7 +144,7 @@ def _both(layer: _Layer, gates: int) -> Value | None:
 def _lstm(builder: Builder, node: NodeView) -> list[Value]:
     layer = _layer(builder, node)
     gates = layer.projection(4, _both(layer, 4))
-    inputs = [gates, node.input(2), layer.state(5), layer.state(6), layer.lengths()]
+    inputs = [gates, node.input(2), layer.state(5), layer.state(6), *layer.lengths()]
     peepholes = node.optional(7)
     if peepholes is not None:
         inputs.append(peepholes)
@@ -157,7 +159,7 @@ def _gru(builder: Builder, node: NodeView) -> list[Value]:
     gates = layer.projection(3, None if biases is None else biases[0])
     shape = (len(layer.directions), 3 * layer.hidden)
     state_bias = builder.full(shape, 0.0, layer.x.type.dtype) if biases is None else biases[1]
-    inputs = [gates, node.input(2), state_bias, layer.state(5), layer.lengths()]
+    inputs = [gates, node.input(2), state_bias, layer.state(5), *layer.lengths()]
     attributes = layer.attributes(("Sigmoid", "Tanh"))
     attributes["linear_before_reset"] = node.flag("linear_before_reset")
     return layer.outputs(*builder.emit_all("gru_sequence", inputs, attributes))
@@ -166,7 +168,7 @@ def _gru(builder: Builder, node: NodeView) -> list[Value]:
 def _rnn(builder: Builder, node: NodeView) -> list[Value]:
     layer = _layer(builder, node)
     gates = layer.projection(1, _both(layer, 1))
-    inputs = [gates, node.input(2), layer.state(5), layer.lengths()]
+    inputs = [gates, node.input(2), layer.state(5), *layer.lengths()]
     return layer.outputs(*builder.emit_all("rnn_sequence", inputs, layer.attributes(("Tanh",))))
 
 
