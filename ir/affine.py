@@ -1,8 +1,9 @@
 """Index arithmetic: linear forms, ranges, and the simplifier of every index in the loop IR.
 
-An index is brought to the form `c0 + c1*a1 + c2*a2 + …` where the atoms `a` are variables or what is
-not linear (a quotient, a remainder, a minimum). `bounds` maps variable names to inclusive ranges;
-with them quotients, remainders, minima and comparisons are resolved where they are decided.
+An index is brought to the form `c0 + c1*a1 + c2*a2 + …` where the atoms `a` are variables or what
+is not linear (a quotient, a remainder, a minimum). `bounds` maps variable names to inclusive
+ranges; with them quotients, remainders, minima and comparisons are resolved where they are
+decided.
 
     >>> from mlc.ir.expr import Var
     >>> o, i = Var("o"), Var("i")
@@ -304,7 +305,9 @@ def _remainder(linear: Linear, divisor: int, bounds: Bounds) -> Linear:
     if len(rest.terms) == 1 and rest.constant == 0:
         ((atom, coefficient),) = rest.terms.items()
         match atom:
-            case Binary("mod", inner, Const(value=value)) if coefficient == 1 and value % divisor == 0:
+            case Binary("mod", inner, Const(value=value)) if (
+                coefficient == 1 and value % divisor == 0
+            ):
                 return _remainder(linear_form(inner), divisor, bounds)
     coarse = _coarse_part(rest, divisor, bounds)
     if coarse is not None:

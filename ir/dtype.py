@@ -15,7 +15,7 @@ from mlc.errors import DtypeError
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """An element type: `name` as printed, `kind` ("float", "int", "uint", "bool"), width in bits."""
+    """An element type: `name` as printed, `kind` ("float", "int", "uint", "bool"), and `bits`."""
 
     name: str
     kind: str

@@ -24,7 +24,7 @@ UNARY_OPERATORS = frozenset(("neg", "not", "abs", "sqrt", "floor", "ceil", "roun
 
 
 class Expr:
-    """Base of all expressions; `dtype` is the element type, `lanes` the vector length (1: scalar)."""
+    """Base of all expressions: an element type `dtype` in `lanes` lanes (1: a scalar)."""
 
     __slots__ = ()
 
@@ -161,7 +161,7 @@ class Cast(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Select(Expr):
-    """`on_true` where `condition` holds, else `on_false`; a scalar select reads only the arm taken."""
+    """`on_true` where `condition` holds, else `on_false`; a scalar one reads only the arm taken."""
 
     condition: Expr
     on_true: Expr

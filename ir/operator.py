@@ -47,13 +47,14 @@ LowerLoops = Callable[[Sequence[Buffer], Sequence[Buffer], Attrs, str], Stmt]
 class Operator:
     """One operator.
 
-    `arity`: least and greatest number of inputs (None: any). `attributes`: name → default, `REQUIRED`
-    where there is none. `infer` raises `ShapeError`/`DtypeError` with a message that names the operator.
-    `loops(inputs, outputs, attrs, prefix)` gives the plain computation: nests that store into
-    `outputs`. All names of variables and temporaries start with `prefix`. The loops that run over the
-    output's logical axes are named `{prefix}i0, i1, …`, over reduced axes `{prefix}r0, …`; a reduction
-    is two nests, first the one that sets the initial value (loops `{prefix}z0, …`), then the one that
-    updates with `out[i] = out[i] op value`. Temporaries are `Alloc(…, scope="arena")` around the nests.
+    `arity`: least and greatest number of inputs (None: any). `attributes`: name → default,
+    `REQUIRED` where there is none. `infer` raises `ShapeError`/`DtypeError` with a message that
+    names the operator. `loops(inputs, outputs, attrs, prefix)` gives the plain computation: nests
+    that store into `outputs`. All names of variables and temporaries start with `prefix`. The
+    loops that run over the output's logical axes are named `{prefix}i0, i1, …`, over reduced axes
+    `{prefix}r0, …`; a reduction is two nests, first the one that sets the initial value (loops
+    `{prefix}z0, …`), then the one that updates with `out[i] = out[i] op value`. Temporaries are
+    `Alloc(…, scope="arena")` around the nests.
     """
 
     name: str

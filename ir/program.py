@@ -1,8 +1,8 @@
 """A lowered model: distinct kernels, the calls between them, and where every buffer lies.
 
-A program is what the back end turns into one object: it holds no graph any more. Calls run in order;
-every argument is an address: an input or output of the model, a place in the constants, or a place in
-the one arena whose layout was planned from live ranges.
+A program is what the back end turns into one object: it holds no graph any more. Calls run in
+order; every argument is an address: an input or output of the model, a place in the constants, or
+a place in the one arena whose layout was planned from live ranges.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ ALIGNMENT = 64
 class Place:
     """An address: `space` is "input", "output", "constant" or "arena".
 
-    `number` tells which input or output; `offset` is in bytes from its start, or from the start of the
-    constants or the arena.
+    `number` tells which input or output; `offset` is in bytes from its start, or from the start
+    of the constants or the arena.
     """
 
     space: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from mlc.ir.expr import (
     Binary,
@@ -144,7 +143,10 @@ def walk_exprs(stmt: Stmt) -> Iterator[Expr]:
 
 
 def rebuild_stmt(
-    stmt: Stmt, on_stmt: Callable[[Stmt], Stmt], on_expr: ExprMap, on_buffer: Callable[[Buffer], Buffer]
+    stmt: Stmt,
+    on_stmt: Callable[[Stmt], Stmt],
+    on_expr: ExprMap,
+    on_buffer: Callable[[Buffer], Buffer],
 ) -> Stmt:
     """The same statement with each direct part changed; the same object where nothing changed."""
     match stmt:
@@ -186,9 +188,6 @@ def map_stmt(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
     """Rebuild bottom-up: `change` sees every statement after its sub-statements were changed."""
     new = rebuild_stmt(stmt, lambda part: map_stmt(part, change), lambda e: e, lambda b: b)
     return change(new)
-
-
-_Tree = TypeVar("_Tree", Expr, Stmt)
 
 
 def substitute_expr(expr: Expr, replacement: Mapping[str, Expr]) -> Expr:

@@ -1,7 +1,7 @@
 """Statements of the loop IR, buffers and functions.
 
-A `Func` is one kernel. Loop variables run from 0 to `extent - 1`; names of variables and buffers are
-unique within a function. Indices are logical: the strides of the buffer place them in memory.
+A `Func` is one kernel. Loop variables run from 0 to `extent - 1`; names of variables and buffers
+are unique within a function. Indices are logical: the strides of the buffer place them in memory.
 
 Buffer scopes:
   param     given by the caller: an input, an output, or an intermediate of the model's arena
@@ -26,7 +26,7 @@ LOOP_KINDS = ("serial", "parallel", "vector", "unroll")
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A strided array: `shape` and `strides` in elements, `align` in bytes (of the first element)."""
+    """A strided array: `shape` and `strides` in elements, `align` of its start in bytes."""
 
     name: str
     shape: tuple[int, ...]
@@ -113,8 +113,8 @@ class Alloc(Stmt):
 class Func:
     """A kernel: parameters in the order of the call, a body, and the model nodes it computes.
 
-    `prepare` are functions of constants alone (their last parameter is what they write, a `constant`
-    parameter of this function); they run once, when the model is compiled.
+    `prepare` are functions of constants alone (their last parameter is what they write, a
+    `constant` parameter of this function); they run once, when the model is compiled.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""What code is generated for: triple, CPU, features, and the figures that schedules are derived from.
+"""What code is generated for: triple, CPU, features, and the figures that schedules derive from.
 
-A `Target` is plain data. `mlc.backends.llvm.targets.resolve` makes one of a name such as "x86", "arm",
-"host", "x86-64-v3" or a triple.
+A `Target` is plain data. `mlc.backends.llvm.targets.resolve` makes one of a name such as "x86",
+"arm", "host", "x86-64-v3" or a triple.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ _QUICK = 1
 
 def fill_constants(program: Program, area: np.ndarray) -> None:
     """Write every constant of a program into `area` (bytes, at least `program.constant_bytes`)."""
-    plain = [item for item in program.constants if isinstance(item, PlainConstant)]
-    for item in plain:
-        _store(item, area)
+    for constant in program.constants:
+        if isinstance(constant, PlainConstant):
+            _store(constant, area)
     prepared = [item for item in program.constants if isinstance(item, PreparedConstant)]
     if not prepared:
         return

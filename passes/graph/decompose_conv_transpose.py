@@ -14,11 +14,11 @@ by a transpose ("sub-pixel convolution", Shi et al., 2016).
     ...     {strides = (2,), before = (0,), after = (0,), dilations = (1,)}
     ... }'''))
     graph g(%x: f32[1,3,8]) -> (%y) {
-      const %w.phases: f32[2,3,1] = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]
-      %y.phases: f32[1,2,8] = conv(%x, %w.phases) {strides = (1,), before = (0,), after = (0,), dilations = (1,), groups = 1}
-      %y.split: f32[1,1,2,8] = reshape(%y.phases) {shape = (1, 1, 2, 8)}
-      %y.woven: f32[1,1,8,2] = transpose(%y.split) {perm = (0, 1, 3, 2)}
-      %y: f32[1,1,16] = reshape(%y.woven) {shape = (1, 1, 16)}
+      const %w.phases: f32[2,3,1] = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0] %y.phases: f32[1,2,8] =
+      conv(%x, %w.phases) {strides = (1,), before = (0,), after = (0,), dilations = (1,), groups =
+      1} %y.split: f32[1,1,2,8] = reshape(%y.phases) {shape = (1, 1, 2, 8)} %y.woven: f32[1,1,8,2]
+      = transpose(%y.split) {perm = (0, 1, 3, 2)} %y: f32[1,1,16] = reshape(%y.woven) {shape = (1,
+      1, 16)}
     }
 
 Holds after: no `conv_transpose` with constant weights, one group and no dilation. Others stay.
@@ -72,12 +72,13 @@ def phase_weights(weights: np.ndarray, strides: Ints) -> np.ndarray:
     taps = [-(-size // stride) for size, stride in zip(kernel, strides, strict=True)]
     result = np.zeros((outputs, *strides, channels, *taps), weights.dtype)
     for phase in itertools.product(*map(range, strides)):
-        picked = weights[(..., *(slice(p, None, s) for p, s in zip(phase, strides, strict=True)))]
+        every = tuple(slice(p, None, s) for p, s in zip(phase, strides, strict=True))
+        picked = weights[(slice(None), slice(None), *every)]
         flipped = np.flip(picked, tuple(range(2, picked.ndim))).swapaxes(0, 1)
-        place = tuple(
+        last = tuple(
             slice(tap - size, None) for tap, size in zip(taps, picked.shape[2:], strict=True)
         )
-        result[(slice(None), *phase, slice(None), *place)] = flipped
+        result[(slice(None), *phase, slice(None), *last)] = flipped
     return result.reshape(-1, channels, *taps)
 
 
@@ -88,7 +89,8 @@ def _decomposed(edit: GraphEdit, node: Node, weights: np.ndarray) -> Value:
     constant = edit.constant(phases, f"{node.inputs[1].name}.phases", loc)
     reach = tuple(size - 1 for size in phases.shape[2:])
     ones = (1,) * len(strides)
-    attrs = {"strides": ones, "before": reach, "after": reach, "dilations": ones, "groups": 1}
+    attrs: dict[str, Attr] = {"strides": ones, "dilations": ones, "groups": 1}
+    attrs |= {"before": reach, "after": reach}
     value = edit.emit("conv", [node.inputs[0], constant], attrs, name=f"{name}.phases", loc=loc)
     batch, _, *positions = value.type.static_shape
     rank = len(strides)

@@ -1,14 +1,15 @@
 """demote-registers: put a register buffer on the stack where its accesses can't be told apart.
 
-Holds before: vector loops are gone, unrolled loops have constant extents. After: every access to a
-buffer of scope `register` has an index that is constant once unrolled loops are expanded, and any two
-accesses touch either the same elements or none in common, so that each is one SSA value.
+Holds before: vector loops are gone, unrolled loops have constant extents. After: every access to
+a buffer of scope `register` has an index that is constant once unrolled loops are expanded, and
+any two accesses touch either the same elements or none in common, so that each is one SSA value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from mlc.ir.affine import Linear, linear_form
 from mlc.ir.expr import Const, Expr, Load, Ramp, Var
@@ -76,4 +77,4 @@ def _add_slots(
 
 def _overlap(slots: Mapping[int, int]) -> bool:
     starts = sorted(slots)
-    return any(a + slots[a] > b for a, b in zip(starts, starts[1:], strict=False))
+    return any(a + slots[a] > b for a, b in pairwise(starts))

@@ -1,7 +1,7 @@
-"""simplify: resolve index arithmetic, branches and trivial loops with the ranges of the loop variables.
+"""simplify: resolve index arithmetic, branches and trivial loops by the ranges of loop variables.
 
-Holds before and after: the function computes the same. After: no loop has extent 0 or 1, no branch has
-a constant condition, every index is in the normal form of `mlc.ir.affine`.
+Holds before and after: the function computes the same. After: no loop has extent 0 or 1, no
+branch has a constant condition, every index is in the normal form of `mlc.ir.affine`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """specialise-tails: two versions of a tile loop's body, one for whole tiles and one for the last.
 
-Holds before: extents of inner loops may be `min(f, N - o*f)`. After: where such an extent belongs to a
-vector or unrolled loop, the body of loop `o` is versioned so that the extent is constant in each.
+Holds before: extents of inner loops may be `min(f, N - o*f)`. After: where such an extent belongs
+to a vector or unrolled loop, the body of loop `o` is versioned so that the extent is constant in
+each.
 
     for o in 9 { for i in min(6, 49 - o*6) unroll { … } }
     →

@@ -1,9 +1,10 @@
 """A fused node → its plain loop nests, one per operator, before any schedule.
 
-After: a `Func` whose parameters are called `in0, in1, …` and `out0, …` in the order of the node, whose
-temporaries are `t0, t1, …` by node of the body, and whose loops begin with `n0_, n1_, …`. A contraction
-or reduction never writes an output itself: a last stage copies, so that schedules have one shape. Equal
-computations over equal strides give equal functions, whatever the model called them.
+After: a `Func` whose parameters are called `in0, in1, …` and `out0, …` in the order of the node,
+whose temporaries are `t0, t1, …` by node of the body, and whose loops begin with `n0_, n1_, …`. A
+contraction or reduction never writes an output itself: a last stage copies, so that schedules
+have one shape. Equal computations over equal strides give equal functions, whatever the model
+called them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from mlc.ir.operators import OPERATORS
 from mlc.ir.rewrite import map_expr, map_exprs
 from mlc.ir.stmt import Alloc, Buffer, Func, Stmt, seq
 from mlc.passes.lower.views import View
-
 
 STAGED = (Kind.CONTRACTION, Kind.REDUCTION)
 """Kinds of operators whose result is always a temporary of the group."""

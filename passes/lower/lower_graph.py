@@ -1,7 +1,7 @@
 """lower-graph: a fused graph → a `Program` of scheduled kernels and a static plan.
 
-Holds before: every value has a static type; every node that computes is fused or stands alone. After:
-views are gone, equal kernels exist once, every buffer has its place.
+Holds before: every value has a static type; every node that computes is fused or stands alone.
+After: views are gone, equal kernels exist once, every buffer has its place.
 """
 
 from __future__ import annotations
@@ -109,8 +109,7 @@ class _Lowering:
                 places.append(self.prepared(prepared[param.name], values, prepared))
             else:
                 places.append(self.place(values[param.name], offsets))
-        for buffer in _workspaces(func):
-            places.append(Place("arena", 0, offsets[(step, buffer.name)]))
+        places += [Place("arena", 0, offsets[(step, b.name)]) for b in _workspaces(func)]
         return KernelCall(symbol, tuple(places), node.loc)
 
     def place(self, value: Value, offsets: Mapping[object, int]) -> Place:
@@ -178,8 +177,9 @@ def _identifier(name: str) -> str:
 def _with_output_copies(graph: Graph) -> Graph:
     """Give every output memory of its own.
 
-    An output that is an input, a constant, a second name of another output, or a view of part of some
-    memory is copied by an `identity` node; what shows the whole of a computed value in order is not.
+    An output that is an input, a constant, a second name of another output, or a view of part of
+    some memory is copied by an `identity` node; what shows the whole of a computed value in order
+    is not.
     """
     views = bind_views(graph)
     taken: set[Value] = set()

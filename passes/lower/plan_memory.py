@@ -1,8 +1,8 @@
 """plan-memory: offsets in one arena for buffers that are not alive at the same time.
 
-Buffers are placed by falling size at the lowest offset where they overlap no placed buffer whose live
-range meets theirs ("greedy by size", Pisarchyk and Lee, Efficient Memory Management for Deep Neural
-Net Inference, 2020).
+Buffers are placed by falling size at the lowest offset where they overlap no placed buffer whose
+live range meets theirs ("greedy by size", Pisarchyk and Lee, Efficient Memory Management for Deep
+Neural Net Inference, 2020).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Views: graph values that are another value's memory seen through other strides.
 
-Transposes, slices, broadcasts and most reshapes move nothing: their output is bound to the memory of
-their input. After this pass every value of the graph is a `View` of a root: an input, a constant, or
-the output of a node that computes.
+Transposes, slices, broadcasts and most reshapes move nothing: their output is bound to the memory
+of their input. After this pass every value of the graph is a `View` of a root: an input, a
+constant, or the output of a node that computes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class View:
 def bind_views(graph: Graph) -> dict[Value, View]:
     """The view of every value of a graph.
 
-    A node whose output has no view (it computes, or its reshape can't be expressed by strides) is the
-    root of its own outputs.
+    A node whose output has no view (it computes, or its reshape can't be expressed by strides) is
+    the root of its own outputs.
     """
     views = {value: _root(value) for value in (*graph.inputs, *graph.constants)}
     for node in graph.nodes:

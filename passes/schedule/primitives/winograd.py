@@ -46,9 +46,9 @@ def winograd(
 
     In the text of loops, for one chunk (`V`, `U`, `M` as in `mlc.passes.schedule.winograd.nests`):
 
-        acc = 0                                   V[p, t, c]  = (B^T x B)[p]
-        acc[n, o, h, w] += x[…] * w[…]     →      M[p, t, o]  = sum over c of V[p, t, c] * U[p, c, o]
-        y[…] = f(acc[n, o, h, w])                 y[…] = f((A^T M A)[h % m, w % m])
+        acc = 0                                   V[p, t, c]  = (B^T x B)[p] acc[n, o, h, w] +=
+        x[…] * w[…]     →      M[p, t, o]  = sum over c of V[p, t, c] * U[p, c, o] y[…] = f(acc[n,
+        o, h, w])                 y[…] = f((A^T M A)[h % m, w % m])
 
     Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
     convolution of stride 1, where the weights are not constant, or where `buffer` is read by more
@@ -139,7 +139,7 @@ class _Nests:
         self.chunks = -(-problem.tiles // chunk)
 
     def build(self) -> Stmt:
-        if self.chunks == 1 or 1 < self.threads and self.chunks < 4 * self.threads:
+        if self.chunks == 1 or (self.threads > 1 and self.chunks < 4 * self.threads):
             whole = Chunk(index(0), index(self.problem.tiles), index(0))
             moved, product = self.workspace(1, self.problem.tiles)
             nests = self.nests(moved, product, whole)

@@ -6,9 +6,10 @@
         acc += row element (broadcast) * packed column vector
       out tile = epilogue(acc)
 
-Rows are the spatial axes of a convolution, fused, or the rows of all matrices of a product that share
-their right side. Knobs: `rows` and `columns` of the tile, `order` of the tile loops ("columns" keeps a
-panel of weights in cache while the rows stream past, "rows" the other way round).
+Rows are the spatial axes of a convolution, fused, or the rows of all matrices of a product that
+share their right side. Knobs: `rows` and `columns` of the tile, `order` of the tile loops
+("columns" keeps a panel of weights in cache while the rows stream past, "rows" the other way
+round).
 """
 
 from __future__ import annotations
@@ -106,13 +107,15 @@ class Contraction:
         schedule = inline_cheap(Schedule(group.func), group)
         schedule, rows = _fuse_rows(schedule, group, anchor, shape)
         loops = final_loops(group)
-        schedule, order = _tile(schedule, [loops[a] for a in shape.outer], rows, shape, group, knobs)
+        images = [loops[axis] for axis in shape.outer]
+        schedule, order = _tile(schedule, images, rows, shape, group, knobs)
         outer, inner = order[:-2], order[-2:]
         schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
         schedule = set_scope(schedule, anchor.outputs[0], "register")
         schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape)
         schedule = _pack_columns(schedule, anchor, int(knobs["columns"]))
-        if machine.threads > 1 and anchor.node.output.type.elements * shape.depth > PARALLEL_ELEMENTS:
+        work = anchor.node.output.type.elements * shape.depth
+        if machine.threads > 1 and work > PARALLEL_ELEMENTS:
             for loop in outer:
                 schedule = parallel(schedule, loop)
         return schedule

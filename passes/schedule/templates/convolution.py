@@ -1,9 +1,9 @@
 """convolution: 3×3 convolutions of stride 1, directly or by Winograd's algorithm.
 
-The algorithm is a knob. The default compares estimated cycles: the products of the direct form against
-those of the transformed one plus its transforms; neither can be faster than its weights come from
-memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2)) as many. Everything else about the direct
-form is the `contraction` template's.
+The algorithm is a knob. The default compares estimated cycles: the products of the direct form
+against those of the transformed one plus its transforms; neither can be faster than its weights
+come from memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2)) as many. Everything else
+about the direct form is the `contraction` template's.
 
 Knobs: `algorithm` ("direct", "winograd2", "winograd4"), `rows`, `columns`, `order` of the register
 tile, and `chunk`, the tiles that go through the transforms at a time.
@@ -75,7 +75,7 @@ class Convolution:
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The algorithm with the fewest estimated cycles."""
         sizes = _sizes(_node(group))
-        direct = {**_DIRECT.default(group, machine), "algorithm": "direct", "chunk": 1}
+        direct: Knobs = {**_DIRECT.default(group, machine), "algorithm": "direct", "chunk": 1}
         if machine.exact:
             return direct
         tile = RegisterTile(int(direct["rows"]), int(direct["columns"]))
@@ -154,7 +154,7 @@ def _winograd_choice(
     vectors = (-(-sizes.channels // lanes) - (-sizes.filters // lanes)) / 2
     transforms = tiles * vectors * _TRANSFORM_COST[outputs] / target.fma_ports
     stream = 4 * elements * sizes.channels * sizes.filters / _MEMORY_BYTES_PER_CYCLE
-    knobs = {
+    knobs: Knobs = {
         "algorithm": algorithm,
         "rows": tile.rows,
         "columns": tile.columns,

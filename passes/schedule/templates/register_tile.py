@@ -1,10 +1,10 @@
 """The register tile of a contraction: how many rows and vectors of results stay in registers.
 
-The rule counts, for every tile that fits the registers, the cycles of the inner loop over all tiles of
-the output, smaller ones at the edges included: multiply-adds over the number of ports, loads over two
-a cycle, and the latency of one dependent multiply-add where the tile has too few accumulators to hide
-it; then a little for every load, more for those of the column panel, which come from the second-level
-cache. The best is the smallest sum; among equals the larger tile.
+The rule counts, for every tile that fits the registers, the cycles of the inner loop over all
+tiles of the output, smaller ones at the edges included: multiply-adds over the number of ports,
+loads over two a cycle, and the latency of one dependent multiply-add where the tile has too few
+accumulators to hide it; then a little for every load, more for those of the column panel, which
+come from the second-level cache. The best is the smallest sum; among equals the larger tile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlc.target import Target
 _LOADS_PER_CYCLE = 2.0
 _ROW_COST = 0.08
 _COLUMN_COST = 0.2
-"""Cycles that a broadcast row element, and 32 bytes of a column panel, cost beside the arithmetic."""
+"""Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
 _LOOP_OVERHEAD = 0.25
 """Cycles that counting and branching cost each iteration beside the arithmetic."""
 

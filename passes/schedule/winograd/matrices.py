@@ -1,10 +1,10 @@
 """The matrices of Winograd's minimal filtering F(m, r), built from interpolation points.
 
-`y = A^T [(G g) * (B^T d)]` computes m outputs of a filter g of r taps from m + r - 1 inputs d with as
-many products (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast Algorithms
-for Convolutional Neural Networks, 2016). The construction is Toom and Cook's: polynomials are
-multiplied through their values at m + r - 2 points and at infinity. The points 0, 1, -1, 1/2, -2 round
-half as much as 0, ±1, ±2 for m = 4.
+`y = A^T [(G g) * (B^T d)]` computes m outputs of a filter g of r taps from m + r - 1 inputs d with
+as many products (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast
+Algorithms for Convolutional Neural Networks, 2016). The construction is Toom and Cook's:
+polynomials are multiplied through their values at m + r - 2 points and at infinity. The points 0,
+1, -1, 1/2, -2 round half as much as 0, ±1, ±2 for m = 4.
 """
 
 from __future__ import annotations

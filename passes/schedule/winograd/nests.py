@@ -1,7 +1,8 @@
 """The loop nests of a Winograd convolution: three transforms and the matrix products between them.
 
 `V[chunk, p, tile, channel]` holds transformed inputs, `U[p, panel, channel, column]` transformed
-weights, `M[chunk, p, tile, filter]` their products, where p counts the elements of a transformed tile.
+weights, `M[chunk, p, tile, filter]` their products, where p counts the elements of a transformed
+tile.
 """
 
 from __future__ import annotations

@@ -62,8 +62,10 @@ class Problem:
         return tile // (down * across), row * self.outputs, tile % across * self.outputs
 
     def load(self, channel: Expr, tile: Expr, row: int, column: int) -> Load:
-        """An input of a tile. Beyond the image its last element: only results nobody asked for
-        depend on it."""
+        """An input of a tile.
+
+        Beyond the image it is the last element: only results nobody asked for depend on it.
+        """
         image, top, left = self.place(tile)
         last_row, last_column = self.source.shape[2] - 1, self.source.shape[3] - 1
         place = (
