@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from mlc.backends.llvm.link import link_shared
 from mlc.backends.llvm.machine import load_object
+from mlc.backends.llvm.sections import assembly_by_kernel
 from mlc.backends.llvm.targets import resolve
-from mlc.build import Options, build, versions
-from mlc.cache import cache_key, open_cache
-from mlc.errors import CompileError, ShapeError
+from mlc.build import Options, build, machine_of
+from mlc.cache import CompileCache, cache_key, open_cache
+from mlc.errors import ArtifactError, CompileError, InputError, ShapeError, TargetError
+from mlc.fingerprint import sources_digest, versions
 from mlc.importers.onnx import import_model
 from mlc.ir.graph import Graph
 from mlc.ir.text import print_graph
+from mlc.ir.verify import verify_graph
 from mlc.passes.context import Context, VerifyLevel
 from mlc.passes.dump import DumpFolder
 from mlc.runtime.compiled import Compiled
 from mlc.runtime.module import Module
+from mlc.runtime.processor import check_machine
 from mlc.runtime.threads import available_processors
 from mlc.target import Target
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     import onnx
 
 PRECISIONS = ("exact", "fast")
+VERIFY_LEVELS = get_args(VerifyLevel)
 
 
 def compile(
@@ -38,39 +44,39 @@ def compile(
     precision: str = "fast",
     dump: str | os.PathLike[str] | None = None,
     cache: bool | str | os.PathLike[str] = True,
-    verify: VerifyLevel = "off",
+    verify: VerifyLevel = "changed",
     check_bounds: bool = False,
 ) -> Module:
     """Compile a model into one native function.
 
-    `model`: the path or the bytes of an ONNX file, a parsed one, or a `Graph`. `target`: "x86", "arm",
-    "host", "x86-64-v3", a triple, or a `Target`; to run the module here it must be this machine's.
-    `shapes`: input name → shape, for inputs whose shape the model leaves open. `num_threads` None
-    takes every processor there is; 1 makes code without a thread pool. `precision`: "exact" forbids
-    algorithms that round otherwise than plain sums. `dump`: a folder for the IR after each pass, the
-    loops, LLVM IR and assembly of each kernel, and the reasons of fusion. `cache`: True for the user's
-    cache folder, False for none, or a folder.
+    model: the path or the bytes of an ONNX file, a parsed one, or a `Graph`.
+    target: "x86", "arm", "host", "x86-64-v3", a triple, or a `Target`; it must run on this machine.
+    shapes: input name → shape, for inputs whose shape the model leaves open.
+    num_threads: None takes every processor there is; 1 makes code without a thread pool.
+    precision: "exact" forbids algorithms that round otherwise than plain sums; or "fast".
+    dump: a folder for the IR after each pass, the loops, LLVM IR and assembly of each kernel, the
+        reasons of fusion and the time of each step; it makes the model be compiled anew.
+    cache: True for the user's cache folder, False for none, or a folder.
+    verify: check the graph never ("off"), after passes that changed it, or after "all".
+    check_bounds: compiled code checks every access to memory before it happens; a call with one
+        that would leave its buffer raises `MlcError`.
 
-    Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError`, …
+    Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError` …
     """
     resolved, options = _resolve(target, num_threads, precision, check_bounds)
-    graph = model if isinstance(model, Graph) else import_model(model, shapes)
-    _check_static(graph)
-    store = open_cache(None if cache is True else cache) if cache is not False else None
-    if store is None or dump is not None:
-        return load_compiled(_build(graph, resolved, options, dump, verify))
-    key = cache_key(
-        {
-            "graph": print_graph(graph),
-            "target": repr(resolved),
-            "options": repr(options),
-            "versions": repr(versions()),
-        }
-    )
-    module = store.load(key, object_loader=load_object, linker=link_shared)
-    if module is not None:
-        return module
-    compiled = _build(graph, resolved, options, dump, verify)
+    _check_runs_here(resolved)
+    context = _context(resolved, dump, verify)
+    graph = _imported(model, shapes, verify)
+    store = _open(cache)
+    if store is None:
+        return load_compiled(build(graph, resolved, options, context))
+    key = _key(graph, resolved, options, context)
+    if dump is None:
+        module = store.load(key, object_loader=load_object, linker=link_shared)
+        if module is not None:
+            _provide_assembly(module, resolved)
+            return module
+    compiled = build(graph, resolved, options, context)
     store.store(key, compiled)
     return load_compiled(compiled)
 
@@ -82,17 +88,28 @@ def compile_only(
     shapes: Mapping[str, Sequence[int | str]] | None = None,
     num_threads: int | None = 1,
     precision: str = "fast",
+    dump: str | os.PathLike[str] | None = None,
+    verify: VerifyLevel = "changed",
+    check_bounds: bool = False,
 ) -> Compiled:
     """Compile for a machine that need not be this one; the result can be linked, not called."""
-    resolved, options = _resolve(target, num_threads, precision, check_bounds=False)
-    graph = model if isinstance(model, Graph) else import_model(model, shapes)
-    _check_static(graph)
-    return _build(graph, resolved, options, None, "off")
+    resolved, options = _resolve(target, num_threads, precision, check_bounds)
+    context = _context(resolved, dump, verify)
+    return build(_imported(model, shapes, verify), resolved, options, context)
 
 
 def load_compiled(compiled: Compiled) -> Module:
     """Bring freshly compiled code into this process."""
     return Module.from_compiled(compiled, load_object, linker=link_shared)
+
+
+def runs_here(target: Target) -> bool:
+    """Whether this machine can run code for `target`."""
+    try:
+        check_machine(machine_of(target))
+    except ArtifactError:
+        return False
+    return True
 
 
 def _resolve(
@@ -102,28 +119,84 @@ def _resolve(
         raise CompileError(
             f"unknown precision {precision!r}", hint=f"choose one of {', '.join(PRECISIONS)}"
         )
-    if num_threads is not None and num_threads < 1:
-        raise CompileError(f"num_threads is {num_threads}, at least 1 is needed")
-    threads = num_threads or available_processors()
+    threads = available_processors() if num_threads is None else _positive(num_threads)
     return resolve(target), Options(threads, precision, check_bounds)
 
 
-def _build(
-    graph: Graph,
-    target: Target,
-    options: Options,
-    dump: str | os.PathLike[str] | None,
-    verify: VerifyLevel,
-) -> Compiled:
+def _positive(num_threads: int) -> int:
+    try:
+        number = operator.index(num_threads)
+    except TypeError:
+        raise CompileError(f"num_threads is {num_threads!r}, a whole number is needed") from None
+    if number < 1:
+        raise CompileError(f"num_threads is {number}, at least 1 is needed")
+    return number
+
+
+def _check_runs_here(target: Target) -> None:
+    try:
+        check_machine(machine_of(target))
+    except ArtifactError as error:
+        raise TargetError(
+            f"code for '{target.name}' cannot run here: {error.message}",
+            hint="'mlc compile --target' writes code for other machines",
+        ) from None
+
+
+def _context(target: Target, dump: str | os.PathLike[str] | None, verify: VerifyLevel) -> Context:
+    if verify not in VERIFY_LEVELS:
+        raise CompileError(
+            f"unknown verification level {verify!r}",
+            hint=f"choose one of {', '.join(VERIFY_LEVELS)}",
+        )
     folder = None if dump is None else DumpFolder(Path(dump))
-    context = Context(target=target, verify=verify, dump=folder)
-    return build(graph, target, options, context)
+    if folder is not None:
+        folder.prepare()
+    return Context(target=target, verify=verify, dump=folder)
 
 
-def _check_static(graph: Graph) -> None:
+def _imported(
+    model: str | os.PathLike[str] | bytes | onnx.ModelProto | Graph,
+    shapes: Mapping[str, Sequence[int | str]] | None,
+    verify: VerifyLevel,
+) -> Graph:
+    """The model as a graph of static shapes."""
+    if not isinstance(model, Graph):
+        graph = import_model(model, shapes)
+    elif shapes:
+        raise InputError("shapes= is for ONNX models: a Graph's inputs have their types")
+    else:
+        graph = model
+        if verify != "off":
+            verify_graph(graph)
     for value in graph.inputs:
         if not value.type.is_static:
             raise ShapeError(
                 f"input '{value.name}' has the open shape {value.type}",
                 hint=f"give its shape: shapes={{'{value.name}': (…)}}",
             )
+    return graph
+
+
+def _open(cache: bool | str | os.PathLike[str]) -> CompileCache | None:
+    if cache is False:
+        return None
+    return open_cache(None if cache is True else cache)
+
+
+def _key(graph: Graph, target: Target, options: Options, context: Context) -> str:
+    return cache_key(
+        {
+            "graph": print_graph(graph, context.digests),
+            "target": repr(target),
+            "options": repr(options),
+            "versions": repr(versions()),
+            "compiler": sources_digest(),
+        }
+    )
+
+
+def _provide_assembly(module: Module, target: Target) -> None:
+    """The cache keeps no assembly: make it of the LLVM IR when somebody asks."""
+    texts, kernels = module.texts, module.kernels
+    texts.provide("asm", lambda: assembly_by_kernel(texts.get("llvm"), kernels, target))

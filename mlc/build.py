@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
 from mlc.backends.llvm.constants import fill_constants
 from mlc.backends.llvm.emit.module import emit_program
-from mlc.backends.llvm.machine import compile_to_object, to_assembly
+from mlc.backends.llvm.machine import compile_to_object
+from mlc.backends.llvm.sections import assembly_by_kernel, llvm_by_kernel
+from mlc.fingerprint import versions
 from mlc.ir.graph import Graph, Value
 from mlc.ir.program import Program
 from mlc.ir.stmt import Func
@@ -32,7 +32,8 @@ class Options:
     """What a compilation may be told beside the model and the target.
 
     `precision`: "exact" forbids algorithms that round differently from the plain sums (Winograd),
-    "fast" allows them where their error is bounded. `check_bounds`: compiled code checks every access.
+    "fast" allows them where their error is bounded. `check_bounds`: compiled code checks every
+    access.
     """
 
     num_threads: int
@@ -60,11 +61,14 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
     with context.timed("constants"):
         constants = aligned_bytes(program.constant_bytes)
         fill_constants(program, constants)
+    with context.timed("texts"):
+        # Now, so that a module does not keep the model's weights for the sake of its texts.
+        printed = print_graph(graph, context.digests), print_graph(optimized, context.digests)
     loops = _kernel_texts(program, scheduled)
     _dump(context, program, loops, text, target)
     return Compiled(
         name=graph.name,
-        machine=_machine(target),
+        machine=machine_of(target),
         inputs=ports(graph.inputs),
         outputs=ports(graph.outputs),
         code=Code(OBJECT, code),
@@ -72,7 +76,7 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         constants=constants,
         arena_bytes=program.arena_bytes,
         num_threads=options.num_threads,
-        texts=_texts(graph, optimized, loops, text, target),
+        texts=_texts(*printed, loops, text, target),
         versions=versions(),
     )
 
@@ -82,21 +86,8 @@ def ports(values: tuple[Value, ...]) -> tuple[Port, ...]:
     return tuple(Port(v.name, v.type.dtype.name, v.type.static_shape) for v in values)
 
 
-def versions() -> dict[str, str]:
-    """The versions that decide what code comes out."""
-    return {name: _version(name) for name in ("mlc-compiler", "llvmlite")} | {
-        "python": platform.python_version()
-    }
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _machine(target: Target) -> Machine:
+def machine_of(target: Target) -> Machine:
+    """What code for `target` needs of the machine that runs it."""
     features = [part for part in target.features.split(",") if part.startswith("+")]
     return Machine(target.triple, target.cpu, tuple(part[1:] for part in features))
 
@@ -110,50 +101,22 @@ def _kernel_texts(program: Program, scheduled: Mapping[str, Func]) -> dict[str, 
 
 
 def _texts(
-    graph: Graph, optimized: Graph, loops: Mapping[str, Func], llvm: str, target: Target
+    graph: str, optimized: str, loops: Mapping[str, Func], llvm: str, target: Target
 ) -> Texts:
+    """The texts of a module; loops and assembly are printed when somebody asks."""
+    kernels = tuple(loops)
+
     def print_loops() -> Mapping[str, str]:
         return {symbol: print_func(func) for symbol, func in loops.items()}
 
-    def assembly() -> Mapping[str, str]:
-        return split_assembly(to_assembly(llvm, target), loops)
-
     sources: dict[str, Source] = {
-        "graph": _once(lambda: print_graph(graph)),
-        "optimized": _once(lambda: print_graph(optimized)),
+        "graph": {"": graph},
+        "optimized": {"": optimized},
         "loops": print_loops,
-        "llvm": lambda: split_llvm(llvm, loops),
-        "asm": assembly,
+        "llvm": lambda: llvm_by_kernel(llvm, kernels),
+        "asm": lambda: assembly_by_kernel(llvm, kernels, target),
     }
     return Texts(sources)
-
-
-def _once(render: Callable[[], str]) -> Callable[[], Mapping[str, str]]:
-    return lambda: {"": render()}
-
-
-def split_llvm(text: str, kernels: Mapping[str, Func]) -> dict[str, str]:
-    """LLVM IR by kernel: a kernel's functions are called `symbol` and `symbol.parN`."""
-    sections: dict[str, str] = dict.fromkeys(("", *kernels), "")
-    for block in text.split("\n\n"):
-        head = block.split("(", 1)[0]
-        symbol = head.rsplit("@", 1)[-1].split(".par", 1)[0] if "@" in head else ""
-        owner = symbol if block.startswith("define") and symbol in sections else ""
-        sections[owner] += block + "\n\n"
-    return sections
-
-
-def split_assembly(text: str, kernels: Mapping[str, Func]) -> dict[str, str]:
-    """Assembly by kernel, by the labels of its functions."""
-    sections: dict[str, list[str]] = {name: [] for name in ("", *kernels)}
-    owner = ""
-    for line in text.splitlines():
-        label = line.split(":", 1)[0]
-        if line[:1].isalpha() or line[:1] == "_":
-            symbol = label.split(".par", 1)[0]
-            owner = symbol if symbol in sections else ""
-        sections[owner].append(line)
-    return {name: "\n".join(lines) + "\n" for name, lines in sections.items()}
 
 
 def _dump(
@@ -161,8 +124,8 @@ def _dump(
 ) -> None:
     if context.dump is None:
         return
-    by_kernel = split_llvm(llvm, loops)
-    assembly = split_assembly(to_assembly(llvm, target), loops)
+    by_kernel = llvm_by_kernel(llvm, loops)
+    assembly = assembly_by_kernel(llvm, loops, target)
     for symbol, func in loops.items():
         context.dump.write(f"{symbol}.loops.mlc", print_func(func))
         context.dump.write(f"{symbol}.final.mlc", print_func(program.kernels[symbol]))

@@ -219,13 +219,15 @@ def _is_leftover(path: Path) -> bool:
 
 
 def _measure(path: Path) -> _Entry:
+    """Size and last use, of what is left: another process may be removing it."""
     size, last_use = 0, 0.0
-    for file in path.rglob("*"):
-        try:
-            status = file.lstat()
-        except OSError:
-            continue
-        size += status.st_size
-        if file.name == MANIFEST:
-            last_use = status.st_mtime
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                status = Path(folder, name).lstat()
+            except OSError:
+                continue
+            size += status.st_size
+            if name == MANIFEST:
+                last_use = status.st_mtime
     return _Entry(path, size, last_use)

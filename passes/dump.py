@@ -12,9 +12,19 @@ from mlc.errors import DumpError
 
 @dataclass(frozen=True, slots=True)
 class DumpFolder:
-    """A folder for dumps, made when the first file is written. Raises `DumpError` if that fails."""
+    """A folder for dumps. Raises `DumpError` where it cannot be made or written."""
 
     path: Path
+
+    def prepare(self) -> None:
+        """Make the folder now, so that an impossible one is known before the work is done."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DumpError(
+                f"cannot use the dump folder '{self.path}': {error.strerror}",
+                hint="give dump= a folder that you may write to",
+            ) from error
 
     def write(self, name: str, text: str) -> None:
         """Write a text file by way of a temporary file beside it."""

@@ -49,6 +49,8 @@ def resolve(spec: str | Target) -> Target:
     """
     if isinstance(spec, Target):
         return spec
+    if not isinstance(spec, str):
+        raise TargetError(f"not a target: {spec!r}", hint=_NAMES_HINT)
     parts = _SPEC.fullmatch(spec.strip())
     if parts is None:
         raise TargetError(f"not a target: '{spec}'", hint=_NAMES_HINT)

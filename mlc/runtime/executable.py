@@ -19,7 +19,7 @@ import numpy as np
 from mlc.errors import MlcError
 from mlc.runtime.abi import ffi
 from mlc.runtime.memory import Bytes, align, aligned_bytes
-from mlc.runtime.native import POOL_CREATE, POOL_DESTROY, RUN, LoadedCode
+from mlc.runtime.native import OUT_OF_BOUNDS, POOL_CREATE, POOL_DESTROY, RUN, LoadedCode
 
 Array = np.ndarray[Any, Any]
 
@@ -137,7 +137,7 @@ class Executable:
         if len(idle) < MAX_IDLE_WORKSPACES:
             idle.append(workspace)
         if status:
-            raise MlcError(f"the compiled code failed with status {status}")
+            raise _failure(status)
 
     def _call(self, table: Any, pool: Any, arrays: tuple[Array, ...], ticks: Array | None) -> int:
         from_buffer = ffi.from_buffer
@@ -157,3 +157,12 @@ class Executable:
     def close(self) -> None:
         """End the threads and free the arenas, once no call uses them; further calls fail."""
         self._resources = None
+
+
+def _failure(status: int) -> MlcError:
+    if status == OUT_OF_BOUNDS:
+        return MlcError(
+            "a kernel tried to leave the bounds of a buffer",
+            hint="the outputs are wrong, and so is the compiler: this is a bug of mlc",
+        )
+    return MlcError(f"the compiled code failed with status {status}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlc.errors import MlcError
 from mlc.runtime.abi import ffi
 from mlc.runtime.signature import Port
 
@@ -25,18 +26,25 @@ def address_of(buffer: Any) -> int:
 
 
 def aligned_bytes(size: int) -> Bytes:
-    """`size` uninitialised bytes that start on a cache line."""
-    memory = np.empty(size + ALIGNMENT, np.uint8)
+    """`size` uninitialised bytes that start on a cache line; `MlcError` without so many."""
+    memory = _allocate(size + ALIGNMENT)
     start = -address_of(memory) % ALIGNMENT
     return memory[start : start + size]
 
 
 def aligned_array(port: Port) -> np.ndarray[Any, Any]:
     """An uninitialised array for `port` that starts on a cache line."""
-    memory = np.empty(port.nbytes + ALIGNMENT, np.uint8)
+    memory = _allocate(port.nbytes + ALIGNMENT)
     start = -address_of(memory) % ALIGNMENT
     array: np.ndarray[Any, Any] = np.ndarray(port.shape, port.numpy_dtype, memory, start)
     return array
+
+
+def _allocate(size: int) -> Bytes:
+    try:
+        return np.empty(size, np.uint8)
+    except MemoryError:
+        raise MlcError(f"not enough memory for {size} bytes") from None
 
 
 def align(data: Bytes) -> Bytes:

@@ -13,6 +13,9 @@ RUN = "mlc_run"
 POOL_CREATE = "mlc_pool_create"
 POOL_DESTROY = "mlc_pool_destroy"
 
+OUT_OF_BOUNDS = 1
+"""What `mlc_run` returns when an access would have left its buffer."""
+
 
 class LoadedCode(Protocol):
     """Machine code in this process; it is freed with this object."""

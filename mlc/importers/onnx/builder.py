@@ -263,14 +263,17 @@ class Builder:
     def graph(self, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
         """The graph of what has been emitted, without nodes and constants that no output needs.
 
-        Outputs take the names given. An output that is an input, or that repeats another output,
-        is copied by an `identity`.
+        Outputs take the names given. An output that is an input of another name, or that repeats
+        another output, is copied by an `identity`.
         """
         chosen: dict[Value, str] = {}
         finals: list[Value] = []
         for output_name, value in outputs:
             if value in self._partial:
                 raise self.unresolved(f"output '{output_name}'")
+            if value in self._inputs and value.name == output_name and value not in finals:
+                finals.append(value)
+                continue
             self.begin(f"output:{output_name}", output_name)
             if value in chosen or value in self._inputs:
                 value = self._copy(value)

@@ -26,6 +26,8 @@ def input_types(inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes) -> dict[s
     name or shape that does not fit the model, `ShapeError` for an input whose rank nobody gives.
     """
     names = [value.name for value in inputs]
+    if not isinstance(shapes, Mapping):
+        raise InputError("shapes is no mapping", hint="give shapes={'name': (1, 3, …)}")
     for name in shapes:
         if name not in names:
             known = ", ".join(f"'{known}'" for known in names) or "none"
@@ -88,6 +90,8 @@ def _bind(
     name: str, dims: tuple[Dim, ...] | None, given: Sequence[int | str], bound: dict[str, Dim]
 ) -> tuple[Dim, ...]:
     """The shape that the caller gives, checked against the file; notes what symbols become."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InputError(f"shapes gives input '{name}' {given!r}, which is no shape")
     wanted = tuple(_given(name, dim) for dim in given)
     if dims is None:
         return wanted
