@@ -1,0 +1,143 @@
+"""Winograd's algorithm: the matrices, the primitive against the plain loops, and its refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlc.errors import ScheduleError
+from mlc.ir.interpret import run_func, run_prepared
+from mlc.ir.stmt import Func
+from mlc.ir.text import parse_func, print_func
+from mlc.ir.verify import verify_func
+from mlc.passes.loops.pipeline import finish_loops
+from mlc.passes.schedule.primitives import winograd
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.winograd.matrices import transforms
+from tests.backends.harness import run_compiled
+
+
+def convolution(batch: int, channels: int, filters: int, height: int, width: int) -> Func:
+    """`y = max(conv(x, w) + b, 0)` as plain loops, x and y channels-last."""
+    high, wide = height + 2, width + 2
+    x_strides = f"{high * wide * channels},1,{wide * channels},{channels}"
+    y_strides = f"{height * width * filters},1,{width * filters},{filters}"
+    shape = f"{batch},{filters},{height},{width}"
+    return parse_func(f"""
+    func conv(x: f32[{batch},{channels},{high},{wide}] strides[{x_strides}],
+        w: f32[{filters},{channels},3,3] constant, b: f32[{filters}],
+        y: f32[{shape}] strides[{y_strides}]) {{
+      alloc acc: f32[{shape}] arena {{
+        for z0 in {batch} {{ for z1 in {filters} {{ for z2 in {height} {{ for z3 in {width} {{
+          acc[z0, z1, z2, z3] = 0.0:f32
+        }} }} }} }}
+        for i0 in {batch} {{ for i1 in {filters} {{ for i2 in {height} {{ for i3 in {width} {{
+          for c in {channels} {{ for r in 3 {{ for s in 3 {{
+            acc[i0, i1, i2, i3] =
+              acc[i0, i1, i2, i3] + x[i0, c, i2 + r, i3 + s] * w[i1, c, r, s]
+          }} }} }}
+        }} }} }} }}
+        for j0 in {batch} {{ for j1 in {filters} {{ for j2 in {height} {{ for j3 in {width} {{
+          y[j0, j1, j2, j3] = max(acc[j0, j1, j2, j3] + b[j1], 0.0:f32)
+        }} }} }} }}
+      }}
+    }}""")
+
+
+def arguments(func: Func) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(len(func.params))
+    made = {p.name: generator.standard_normal(p.shape).astype(np.float32) for p in func.params}
+    return made | {"y": np.zeros(func.params[-1].shape, np.float32)}
+
+
+def reference(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    x, w = arrays["x"].astype(np.float64), arrays["w"].astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+    total = np.einsum("nchwrs,ocrs->nohw", windows, w)
+    return np.maximum(total + arrays["b"][:, None, None], 0)
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_transforms_filter_exactly(outputs: int) -> None:
+    """On small integers every step is exact but for the divisions in G."""
+    made = transforms(outputs, 3)
+    generator = np.random.default_rng(outputs)
+    data, taps = generator.integers(-4, 5, outputs + 2), generator.integers(-4, 5, 3)
+    spread = (np.array(made.filter) @ taps) * (np.array(made.input) @ data)
+    wanted = [data[i : i + 3] @ taps for i in range(outputs)]
+    np.testing.assert_allclose(np.array(made.output) @ spread, wanted, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(*(st.integers(1, high) for high in (2, 5, 6, 9, 9))),
+    outputs=st.sampled_from([2, 4]),
+    chunk=st.integers(1, 6),
+    tile=st.tuples(st.integers(1, 3), st.sampled_from([2, 4])),
+    threads=st.sampled_from([1, 2]),
+)
+def test_agrees_with_the_plain_loops(
+    shape: tuple[int, int, int, int, int],
+    outputs: int,
+    chunk: int,
+    tile: tuple[int, int],
+    threads: int,
+) -> None:
+    plain = convolution(*shape)
+    knobs = {"rows": tile[0], "columns": tile[1], "lanes": 4, "chunk": chunk, "threads": threads}
+    func = winograd(Schedule(plain), "acc", outputs, **knobs).func
+    verify_func(func)
+    assert parse_func(print_func(func)) == func
+    arrays = arguments(plain)
+    run_prepared(func, arrays)
+    np.testing.assert_allclose(arrays["y"], reference(arrays), rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", [(1, 16, 24, 8, 8), (2, 20, 33, 7, 10), (1, 17, 16, 30, 30)])
+def test_compiled_code_agrees(
+    shape: tuple[int, int, int, int, int], threads: int, outputs: int
+) -> None:
+    plain = convolution(*shape)
+    knobs = {"rows": 6, "columns": 16, "lanes": 8, "chunk": 5, "threads": threads}
+    func = finish_loops(winograd(Schedule(plain), "acc", outputs, **knobs).func)
+    arrays = arguments(plain)
+    given_arrays = {name: array for name, array in arrays.items() if name != "y"}
+    y = run_compiled(func, given_arrays, threads=threads)["y"]
+    wanted = reference(arrays)
+    error = np.sqrt(np.mean((y - wanted) ** 2) / np.mean(wanted**2))
+    assert error < 3e-6
+
+
+def refusal(func: Func) -> str:
+    with pytest.raises(ScheduleError) as caught:
+        winograd(Schedule(func), "acc", 4, rows=2, columns=4, lanes=4, chunk=4)
+    return str(caught.value).splitlines()[0]
+
+
+def test_refuses_weights_that_are_not_constant() -> None:
+    func = convolution(1, 2, 4, 4, 4)
+    weights = replace(func.params[1], scope="param")
+    text = print_func(func).replace("] constant,", "],")
+    assert weights in parse_func(text).params
+    assert refusal(parse_func(text)) == "winograd: 'w' is not constant"
+
+
+def test_refuses_other_strides() -> None:
+    text = print_func(convolution(1, 2, 4, 4, 4))
+    other = text.replace("x[i0, c, i2 + r, i3 + s]", "x[i0, c, i2, i3 + s]")
+    assert other != text
+    message = "winograd: not a 3×3 convolution of stride 1 without padding"
+    assert refusal(parse_func(other)) == message
+
+
+def test_plain_loops_are_the_reference() -> None:
+    func = convolution(1, 2, 3, 4, 5)
+    arrays = arguments(func)
+    run_func(func, arrays)
+    np.testing.assert_allclose(arrays["y"], reference(arrays), rtol=1e-5, atol=1e-5)
