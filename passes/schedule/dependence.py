@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import gcd
 
-from mlc.ir.affine import Bounds, Range, bounds_of, linear_form, simplify
+from mlc.ir.affine import Bounds, Linear, Range, bounds_of, linear_form, simplify
 from mlc.ir.expr import Binary, Const, Expr, Load, Var
 from mlc.ir.rewrite import free_variables, statement_exprs, walk, walk_expr
 from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
@@ -42,6 +42,48 @@ class Access:
     index: Index
     is_store: bool
     store: Store | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A loop cut to what a split leaves it: `inner` stays below `total - factor * outer`."""
+
+    outer: Var
+    inner: Var
+    factor: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The loops inside a loop: their variables, and those that are tails of another of them."""
+
+    names: frozenset[str]
+    tails: tuple[Tail, ...]
+
+
+def loops_inside(loop: For) -> Inside:
+    """The loops in the body of `loop`."""
+    loops = [part for part in walk(loop.body) if type(part) is For]
+    names = frozenset(part.var for part in loops)
+    tails = [tail for part in loops for tail in _tails(part) if tail.outer.name in names]
+    return Inside(names, tuple(tails))
+
+
+def _tails(loop: For) -> list[Tail]:
+    """`loop` as a tail, where its extent is `total - factor * outer`, or the minimum with it."""
+    match loop.extent:
+        case Binary("min", left, right):
+            limits = [left, right]
+        case extent:
+            limits = [extent]
+    found = []
+    for limit in limits:
+        form = linear_form(limit)
+        match list(form.terms.items()):
+            case [(Var() as outer, factor)] if factor < 0:
+                found.append(Tail(outer, Var(loop.var), -factor, form.constant))
+    return found
 
 
 def accesses_of(stmt: Stmt) -> list[Access]:
@@ -95,7 +137,7 @@ def carried_by(loop: For, bounds: Bounds) -> tuple[Carried, str]:
     if bounds.get(loop.var) == (0, 0):
         return Carried.NOTHING, ""
     private = private_buffers(loop.body)
-    inner = {part.var for part in walk(loop.body) if type(part) is For}
+    inner = loops_inside(loop)
     by_buffer: dict[str, list[Access]] = {}
     for access in accesses_of(loop.body):
         if access.buffer.name not in private:
@@ -112,7 +154,7 @@ def carried_by(loop: For, bounds: Bounds) -> tuple[Carried, str]:
 
 def conflict_between(first: Stmt, second: Stmt, loop: For, bounds: Bounds) -> str | None:
     """A buffer of which different iterations of two statements in `loop` touch one element."""
-    inner = {part.var for part in walk(loop.body) if type(part) is For}
+    inner = loops_inside(loop)
     groups: list[dict[str, list[Access]]] = []
     for stmt in (first, second):
         private = private_buffers(stmt)
@@ -128,7 +170,7 @@ def conflict_between(first: Stmt, second: Stmt, loop: For, bounds: Bounds) -> st
 
 
 def _conflicts(
-    left: list[Access], right: list[Access], loop: For, inner: set[str], bounds: Bounds
+    left: list[Access], right: list[Access], loop: For, inner: Inside, bounds: Bounds
 ) -> bool:
     seen: set[tuple[Index, Index]] = set()
     for one in left:
@@ -154,7 +196,7 @@ def _is_reduction(group: Iterable[Access]) -> bool:
     return len(operators) == 1 and None not in operators
 
 
-def _apart(left: Index, right: Index, loop: For, inner: set[str], bounds: Bounds) -> bool:
+def _apart(left: Index, right: Index, loop: For, inner: Inside, bounds: Bounds) -> bool:
     """Whether the two indices, at different iterations of `loop`, are always different."""
     pairs = list(zip(left, right, strict=True))
     if any(_separates(a, b, loop, inner, bounds) for a, b in pairs):
@@ -180,7 +222,7 @@ def _as_one_number(pairs: list[tuple[Expr, Expr]], bounds: Bounds) -> tuple[Expr
     return simplify(first, bounds), simplify(second, bounds)
 
 
-def _separates(left: Expr, right: Expr, loop: For, inner: set[str], bounds: Bounds) -> bool:
+def _separates(left: Expr, right: Expr, loop: For, inner: Inside, bounds: Bounds) -> bool:
     """Whether `left` at one iteration and `right` at another can never be equal.
 
     With `left = c*v + small + big` and `right = c*v' + small' + big'`, where the small parts differ
@@ -194,8 +236,10 @@ def _separates(left: Expr, right: Expr, loop: For, inner: set[str], bounds: Boun
         return False
     low = high = first.constant - second.constant
     spread = 0
-    for sign, terms in ((1, first.terms), (-1, second.terms)):
-        other = second.terms if sign == 1 else first.terms
+    for sign, form, other in ((1, first, second.terms), (-1, second, first.terms)):
+        terms, reached = _without_tails(form, inner.tails, abs(step))
+        ends = sign * reached[0], sign * reached[1]
+        low, high = low + min(ends), high + max(ends)
         for atom, coefficient in terms.items():
             if atom == Var(loop.var):
                 continue
@@ -212,15 +256,31 @@ def _separates(left: Expr, right: Expr, loop: For, inner: set[str], bounds: Boun
     return -abs(step) < low <= high < abs(step) and (spread == 0 or reach < spread)
 
 
-def _fixed(atom: Expr, var: str, inner: set[str]) -> bool:
+def _without_tails(form: Linear, tails: Iterable[Tail], step: int) -> tuple[dict[Expr, int], Range]:
+    """The terms other than `c * (factor * outer + inner)` of tails, and the range of those.
+
+    Such a sum stays below `c * total`, less than the ranges of the two loops alone would tell.
+    Parts with `c` above `step` stay: they count as big, whatever their range.
+    """
+    terms, low, high = dict(form.terms), 0, 0
+    for tail in tails:
+        coefficient = terms.get(tail.inner, 0)
+        if 0 < abs(coefficient) <= step and terms.get(tail.outer) == coefficient * tail.factor:
+            del terms[tail.inner], terms[tail.outer]
+            reached = coefficient * (tail.total - 1)
+            low, high = low + min(reached, 0), high + max(reached, 0)
+    return terms, (low, high)
+
+
+def _fixed(atom: Expr, var: str, inner: Inside) -> bool:
     """Whether the value of `atom` is the same in all iterations."""
     loads = any(type(part) is Load for part in walk_expr(atom))
-    return not loads and not (free_variables(atom) & (inner | {var}))
+    return not loads and not (free_variables(atom) & (inner.names | {var}))
 
 
-def _range_inside(atom: Expr, var: str, inner: set[str], bounds: Bounds) -> Range | None:
+def _range_inside(atom: Expr, var: str, inner: Inside, bounds: Bounds) -> Range | None:
     """The range of an atom that moves with the loops inside but not with `var`."""
     names = free_variables(atom)
-    if var in names or not names & inner:
+    if var in names or not names & inner.names:
         return None
     return bounds_of(atom, bounds)

@@ -70,3 +70,42 @@ def test_dependences(store, loop):
 
 def test_a_loop_that_runs_once_carries_nothing():
     assert carried(nest("y[a + 1] = y[a]", a=1), "a") == (Carried.NOTHING, "")
+
+
+SPLIT = """func f(x: f32[500], y: f32[500]) {{
+  for g in 4 {{
+    for o in {outer} {{
+      for i in min(32, {total} - o * 32) {{
+        y[g * {step} + o * 32 + i] = x[i]
+      }}
+    }}
+  }}
+}}"""
+
+
+@pytest.mark.parametrize(("total", "outer"), [(28, 1), (60, 2), (68, 3), (96, 3)])
+@pytest.mark.parametrize("loop", ["g", "o"])
+def test_what_a_split_leaves_stays_below_the_whole(total, outer, loop):
+    text = SPLIT.format(total=total, outer=outer, step=total)
+    assert carried(text, loop) == (Carried.NOTHING, "")
+
+
+@pytest.mark.parametrize(("total", "outer"), [(28, 1), (60, 2), (68, 3)])
+def test_a_split_that_reaches_the_next_whole(total, outer):
+    text = SPLIT.format(total=total, outer=outer, step=total - 1)
+    assert carried(text, "g") == (Carried.DEPENDENCE, "y")
+
+
+def test_a_split_in_a_larger_digit_keeps_smaller_ones_apart():
+    text = """func f(x: f32[500], z: f32[24,4,8]) {
+      for m in 8 {
+        for o in 1 {
+          for i in 24 - o * 32 {
+            for k in 4 {
+              z[o * 32 + i, m // 2, m % 2 * 4 + k] = x[i]
+            }
+          }
+        }
+      }
+    }"""
+    assert carried(text, "m") == (Carried.NOTHING, "")
