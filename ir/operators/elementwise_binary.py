@@ -9,7 +9,7 @@ import numpy as np
 
 from mlc.errors import DtypeError
 from mlc.ir.build import number
-from mlc.ir.dtype import BOOL, F64, DType
+from mlc.ir.dtype import BOOL, F64, I64, DType
 from mlc.ir.expr import Binary, Call, Cast, Expr, Select
 from mlc.ir.operator import Attrs, Infer, Kind, Operator
 from mlc.ir.operators.definition import broadcast_dims, define, same_dtype
@@ -37,11 +37,12 @@ def _mod(a: Expr, b: Expr) -> Expr:
 def _pow(a: Expr, b: Expr) -> Expr:
     if a.dtype.is_float:
         return Call("pow", (a, b), a.dtype)
-    return Cast(Call("pow", (Cast(a, F64), Cast(b, F64)), F64), a.dtype)
+    return Cast(Cast(Call("pow", (Cast(a, F64), Cast(b, F64)), F64), I64), a.dtype)
 
 
 def _pow_function(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype)
+    wide = np.power(a.astype(np.float64), b.astype(np.float64))
+    return wide.astype(np.int64 if a.dtype.kind in "iu" else a.dtype).astype(a.dtype)
 
 
 def _div_function(a: np.ndarray, b: np.ndarray) -> np.ndarray:

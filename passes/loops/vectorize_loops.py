@@ -1,8 +1,9 @@
 """vectorize-loops: replace vector loops by vector expressions.
 
-Holds before: vector loops have constant extents. After: no vector loop is left; a loop of extent 10 has
-become the vectors of 8 and of 2 lanes. A loop whose body has no vector form (a guarded load that might
-leave its buffer, say) becomes a serial one, so the result is the same in any case.
+Holds before: vector loops have constant extents. After: no vector loop is left; a loop of extent
+10 has become the vectors of 8 and of 2 lanes. A loop whose body has no vector form (a guarded
+load that might leave its buffer, say) becomes a serial one, so the result is the same in any
+case.
 
     for v in 8 vector { y[v] = x[v] * s[0] }
     →
@@ -36,7 +37,7 @@ MAX_LANES = 64
 _REDUCTIONS = {"add": "reduce_add", "mul": "reduce_mul", "max": "reduce_max", "min": "reduce_min"}
 
 
-class _NoVectorForm(Exception):
+class _NoVectorFormError(Exception):
     """Raised inside this pass alone: the loop stays scalar."""
 
 
@@ -66,7 +67,7 @@ def _vector_loop(loop: For, bounds: dict[str, Range]) -> Stmt:
             _Vectorizer(loop.var, start, lanes, bounds).statement(loop.body)
             for start, lanes in _chunks(extent)
         )
-    except _NoVectorForm:
+    except _NoVectorFormError:
         return serial
 
 
@@ -105,7 +106,7 @@ class _Vectorizer:
             case If(condition, then, otherwise) if self.is_uniform(condition):
                 other = None if otherwise is None else self.statement(otherwise)
                 return If(condition, self.statement(then), other)
-        raise _NoVectorForm
+        raise _NoVectorFormError
 
     def is_uniform(self, expr: Expr) -> bool:
         return self.var not in free_variables(expr)
@@ -113,6 +114,8 @@ class _Vectorizer:
     def store(self, stmt: Store) -> Stmt:
         index = tuple(self.expr(part) for part in stmt.index)
         if any(part.lanes > 1 for part in index) or self.lanes == 1:
+            if self.lanes > 1 and not _lanes_differ(index) and _reads_buffer(stmt):
+                raise _NoVectorFormError
             return Store(stmt.buffer, index, self.wide(self.expr(stmt.value)))
         match stmt.value:
             case Binary(op, Load(buffer, place) as old, value) if (
@@ -123,7 +126,7 @@ class _Vectorizer:
                 return Store(stmt.buffer, stmt.index, Binary(op, old, total))
         if self.is_uniform(stmt.value):
             return stmt
-        raise _NoVectorForm
+        raise _NoVectorFormError
 
     def expr(self, expr: Expr) -> Expr:
         """The vector form; stays scalar where the expression is the same in every lane."""
@@ -154,7 +157,7 @@ class _Vectorizer:
         condition = self.expr(expr.condition)
         arms = [self.wide(self.expr(arm)) for arm in (expr.on_true, expr.on_false)]
         if condition.lanes > 1 and not all(map(self.reads_inside, (expr.on_true, expr.on_false))):
-            raise _NoVectorForm
+            raise _NoVectorFormError
         return Select(condition, *arms)
 
     def reads_inside(self, expr: Expr) -> bool:
@@ -167,6 +170,17 @@ class _Vectorizer:
                     if known is None or known[0] < 0 or known[1] >= size:
                         return False
         return True
+
+
+def _lanes_differ(index: tuple[Expr, ...]) -> bool:
+    """Whether every lane is another element for certain."""
+    return any(isinstance(part, Ramp) and part.stride != Const(0) for part in index)
+
+
+def _reads_buffer(store: Store) -> bool:
+    """Whether a store depends on what is in its buffer: several updates of one element add up."""
+    loads = (part for part in walk_expr(store.value) if type(part) is Load)
+    return any(load.buffer.name == store.buffer.name for load in loads)
 
 
 _FORMS: dict[type, Callable[..., Expr]] = {

@@ -247,7 +247,7 @@ def _separates(left: Expr, right: Expr, loop: For, inner: Inside, bounds: Bounds
             if found is None:
                 if not _fixed(atom, loop.var, inner) or other.get(atom, 0) != coefficient:
                     return False
-            elif abs(coefficient) > abs(step):
+            elif abs(coefficient) > abs(step) and found[0] != found[1]:
                 spread = gcd(spread, coefficient)
             else:
                 ends = sign * coefficient * found[0], sign * coefficient * found[1]

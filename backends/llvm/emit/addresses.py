@@ -1,7 +1,8 @@
 """Index arithmetic and addresses.
 
 An address is built level by level: a pointer for the part of the offset that is fixed outside the
-loops, one per loop level on top of it, and a constant displacement last, which the CPU adds for free.
+loops, one per loop level on top of it, and a constant displacement last, which the CPU adds for
+free.
 """
 
 from __future__ import annotations
@@ -64,14 +65,14 @@ def linear_value(state: State, linear: Linear) -> IndexValue:
     """The value of a linear form."""
     terms, constant = _resolve(state, linear)
     if not terms:
-        return constant
+        return _wrapped(constant)
     name, level = "", 0
     for scalar, coefficient in terms:
         level = scalar.level
         part = _scaled(state, scalar, coefficient)
         name = part if not name else state.hoisted(level, f"add i64 {name}, {part}")
     if constant:
-        name = state.hoisted(level, f"add i64 {name}, {constant}")
+        name = state.hoisted(level, f"add i64 {name}, {_wrapped(constant)}")
     return Scalar(name, level)
 
 
@@ -92,7 +93,12 @@ def _resolve(state: State, linear: Linear) -> tuple[list[tuple[Scalar, int]], in
 def _scaled(state: State, scalar: Scalar, coefficient: int) -> str:
     if coefficient == 1:
         return scalar.name
-    return state.hoisted(scalar.level, f"mul i64 {scalar.name}, {coefficient}")
+    return state.hoisted(scalar.level, f"mul i64 {scalar.name}, {_wrapped(coefficient)}")
+
+
+def _wrapped(value: int) -> int:
+    """A number modulo 2**64: indices never get there, but other arithmetic of this type may."""
+    return (value + 2**63) % 2**64 - 2**63
 
 
 def _atom(state: State, atom: Expr) -> IndexValue:
@@ -151,7 +157,7 @@ def _product(state: State, left: IndexValue, right: IndexValue) -> IndexValue:
 
 
 def checked_address(state: State, buffer: Buffer, offset: Offset) -> str:
-    """The pointer to the first lane; with `check_bounds`, one that is safe whatever the index is."""
+    """The pointer to the first lane; with `check_bounds`, one that is safe for any index."""
     pointer = address(state, buffer, offset.linear)
     if not state.check_bounds:
         return pointer

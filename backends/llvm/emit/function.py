@@ -1,9 +1,9 @@
 """A kernel (`Func`) → LLVM functions.
 
 A kernel becomes `void @symbol(ptr %args, ptr %pool)`, where `%args` is a table of pointers to its
-parameters followed by its workspaces (buffers of scope `arena` that it allocates). Each parallel loop
-at the top becomes a function `void @symbol.parN(ptr %args, i64 %begin, i64 %end)` that the thread pool
-calls with ranges of iterations; two perfectly nested parallel loops are one range.
+parameters followed by its workspaces (buffers of scope `arena` that it allocates). Each parallel
+loop at the top becomes a function `void @symbol.parN(ptr %args, i64 %begin, i64 %end)` that the
+thread pool calls with ranges of iterations; two perfectly nested parallel loops are one range.
 """
 
 from __future__ import annotations

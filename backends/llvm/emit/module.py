@@ -1,8 +1,8 @@
 """A `Program` → one LLVM module: kernels, thread pool, and the entry that walks the plan.
 
-The entry is `i32 @mlc_run(ptr %table)`. The table holds the constants, the arena, the thread pool, the
-profile (or null) and then one pointer for each input and output. With a profile, entry i grows by the
-nanoseconds that call i took.
+The entry is `i32 @mlc_run(ptr %table)`. The table holds the constants, the arena, the thread
+pool, the profile (or null) and then one pointer for each input and output. With a profile, entry
+i grows by the nanoseconds that call i took.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ OUT_OF_BOUNDS = 1
 def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -> str:
     """The LLVM IR text of a whole model.
 
-    With `check_bounds` every access is checked when it happens; one that would leave its buffer goes
-    to spare memory instead, and `mlc_run` returns `OUT_OF_BOUNDS`.
+    With `check_bounds` every access is checked when it happens; one that would leave its buffer
+    goes to spare memory instead, and `mlc_run` returns `OUT_OF_BOUNDS`.
     """
     declarations: dict[str, None] = {}
     kernels = [
@@ -44,18 +44,22 @@ def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -
     return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, run])
 
 
-def emit_functions(funcs: Sequence[Func], triple: str) -> str:
-    """A module of kernels alone, callable from outside as `void @name(ptr args, ptr pool)`."""
+def emit_functions(funcs: Sequence[Func], triple: str, *, check_bounds: bool = False) -> str:
+    """A module of kernels alone, callable from outside as `void @name(ptr args, ptr pool)`.
+
+    `i32 @mlc_status()` tells whether any access was out of bounds so far.
+    """
     declarations: dict[str, None] = {}
     kernels = [
-        emit_kernel(func, func.name, declarations).replace(
+        emit_kernel(func, func.name, declarations, check_bounds=check_bounds).replace(
             f"define internal void @{func.name}(ptr %args, ptr %pool)",
             f"define void @{func.name}(ptr %args, ptr %pool)",
         )
         for func in funcs
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
-    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels])
+    status = "\n".join(["define i32 @mlc_status() nounwind {", "entry:", *_status("now"), "}"])
+    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, status])
 
 
 def _run_function(calls: Sequence[KernelCall], inputs: int) -> str:

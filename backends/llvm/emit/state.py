@@ -1,9 +1,9 @@
 """What the emitter knows while it writes one LLVM function.
 
-The text is a tree of line lists: every loop level has a preamble, a list spliced in at the top of the
-loop's body. Index arithmetic is written into the preamble of the innermost loop it depends on, once,
-which hoists and shares it without a pass. Loads and arithmetic are shared within a basic block by the
-text of the instruction.
+The text is a tree of line lists: every loop level has a preamble, a list spliced in at the top of
+the loop's body. Index arithmetic is written into the preamble of the innermost loop it depends
+on, once, which hoists and shares it without a pass. Loads and arithmetic are shared within a
+basic block by the text of the instruction.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from mlc.backends.llvm.text_builder import TextBuilder
 from mlc.ir.affine import Range
 from mlc.ir.expr import Expr
+from mlc.ir.stmt import Buffer
 
 Slot = tuple[str, int]
 """A register: buffer name and element offset of its first lane."""
@@ -66,6 +67,7 @@ class State:
         self.shared_loads: dict[str, str] = {}
         self.linear_forms: dict[int, Any] = {}
         self.allocas: list[Any] = []
+        self.stack: dict[Buffer, str] = {}
         self.enter_level()
 
     def enter_level(self) -> None:

@@ -1,7 +1,7 @@
 """Statements → blocks of LLVM IR.
 
-Register buffers never reach memory: a store makes a new SSA value the current one of its slot, a loop
-carries the slots its body writes through phis, and a branch joins them.
+Register buffers never reach memory: a store makes a new SSA value the current one of its slot, a
+loop carries the slots its body writes through phis, and a branch joins them.
 """
 
 from __future__ import annotations
@@ -48,15 +48,13 @@ def _store(state: State, stmt: Store) -> None:
 def _alloc(state: State, stmt: Alloc) -> None:
     buffer = stmt.buffer
     if buffer.scope == "stack":
-        name = f"%{_identifier(buffer.name)}.stack"
-        element = memory_type_name(buffer.dtype)
-        state.allocas.append(f"  {name} = alloca {element}, i64 {max(buffer.span, 1)}, align 64")
+        name = state.stack.get(buffer)
+        if name is None:
+            name = state.stack[buffer] = f"%stack{len(state.stack)}"
+            element, count = memory_type_name(buffer.dtype), max(buffer.span, 1)
+            state.allocas.append(f"  {name} = alloca {element}, i64 {count}, align 64")
         state.pointers[buffer.name] = name
     emit_statement(state, stmt.body)
-
-
-def _identifier(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name)
 
 
 def _for(state: State, stmt: For) -> None:

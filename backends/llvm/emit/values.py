@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlc.backends.llvm.emit.addresses import Offset, checked_address, index_value, offset_of
+from mlc.backends.llvm.emit.integers import choose, emit_division, emit_shift
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
 from mlc.backends.llvm.emit.state import State
 from mlc.backends.llvm.math import MATH, emit_float_cast, emit_maximum, emit_minimum
@@ -34,9 +35,8 @@ _FLOAT_ARITHMETIC = {
     "div": "fdiv",
     "rem": "frem",
 }
-_INT_ARITHMETIC = {"add": "add", "sub": "sub", "mul": "mul", "shl": "shl"}
-_SIGNED = {"div": "sdiv", "rem": "srem", "shr": "ashr"}
-_UNSIGNED = {"div": "udiv", "rem": "urem", "shr": "lshr", "floordiv": "udiv", "mod": "urem"}
+_INT_ARITHMETIC = {"add": "add", "sub": "sub", "mul": "mul"}
+_INDEX_ARITHMETIC = frozenset(("add", "sub", "mul", "min", "max"))
 _LOGIC = {"and": "and", "or": "or", "xor": "xor"}
 _FLOAT_COMPARE = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 _SIGNED_COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
@@ -58,7 +58,7 @@ def _index(state: State, expr: Expr) -> str:
 
 
 def _binary(state: State, expr: Binary) -> str:
-    if expr.lanes == 1 and expr.dtype is INDEX and expr.op not in _LOGIC:
+    if expr.lanes == 1 and expr.dtype is INDEX and _is_index_arithmetic(expr):
         return _index(state, expr)
     operand_type = expr.left.dtype
     left, right = emit_value(state, expr.left), emit_value(state, expr.right)
@@ -75,10 +75,15 @@ def _binary(state: State, expr: Binary) -> str:
         return state.op(f"{_FLOAT_ARITHMETIC[expr.op]} {text} {left}, {right}")
     if expr.op in _INT_ARITHMETIC:
         return state.op(f"{_INT_ARITHMETIC[expr.op]} {text} {left}, {right}")
-    table = _SIGNED if operand_type.kind == "int" else _UNSIGNED
-    if expr.op in table:
-        return state.op(f"{table[expr.op]} {text} {left}, {right}")
-    return _signed_floor(state, expr, text, left, right)
+    if expr.op in ("shl", "shr"):
+        return emit_shift(state, expr, left, right)
+    return emit_division(state, expr, left, right)
+
+
+def _is_index_arithmetic(expr: Binary) -> bool:
+    if expr.op in ("floordiv", "mod"):
+        return isinstance(expr.right, Const) and expr.right.value > 0
+    return expr.op in _INDEX_ARITHMETIC
 
 
 def _compare(state: State, op: str, dtype: DType, operands: str) -> str:
@@ -106,29 +111,7 @@ def _extremum(state: State, expr: Binary, left: str, right: str) -> str:
     order = "lt" if expr.op == "min" else "gt"
     text = type_name(dtype, lanes)
     chosen = state.op(f"icmp {sign}{order} {text} {left}, {right}")
-    return _choose(state, chosen, expr.lanes, text, left, right)
-
-
-def _choose(state: State, condition: str, lanes: int, text: str, left: str, right: str) -> str:
-    mask = type_name(BOOL, lanes)
-    return state.op(f"select {mask} {condition}, {text} {left}, {text} {right}")
-
-
-def _signed_floor(state: State, expr: Binary, text: str, left: str, right: str) -> str:
-    """Floor division of signed integers: the truncated quotient, one less where signs differ."""
-    zero = constant(0, expr.dtype, expr.lanes)
-    rest = state.op(f"srem {text} {left}, {right}")
-    inexact = state.op(f"icmp ne {text} {rest}, {zero}")
-    crossed = state.op(f"xor {text} {rest}, {right}")
-    differ = state.op(f"icmp slt {text} {crossed}, {zero}")
-    mask = type_name(BOOL, expr.lanes)
-    fix = state.op(f"and {mask} {inexact}, {differ}")
-    if expr.op == "mod":
-        moved = state.op(f"add {text} {rest}, {right}")
-        return _choose(state, fix, expr.lanes, text, moved, rest)
-    quotient = state.op(f"sdiv {text} {left}, {right}")
-    lower = state.op(f"sub {text} {quotient}, {constant(1, expr.dtype, expr.lanes)}")
-    return _choose(state, fix, expr.lanes, text, lower, quotient)
+    return choose(state, chosen, expr.lanes, text, left, right)
 
 
 def _float_floor(state: State, expr: Binary, left: str, right: str) -> str:
@@ -143,7 +126,7 @@ def _float_floor(state: State, expr: Binary, left: str, right: str) -> str:
     differ = state.op(f"xor {mask} {negative_rest}, {negative_right}")
     fix = state.op(f"and {mask} {inexact}, {differ}")
     moved = state.op(f"fadd {text} {rest}, {right}")
-    modulo = _choose(state, fix, expr.lanes, text, moved, rest)
+    modulo = choose(state, fix, expr.lanes, text, moved, rest)
     if expr.op == "mod":
         return modulo
     difference = state.op(f"fsub {text} {left}, {modulo}")
@@ -166,7 +149,7 @@ def _unary(state: State, expr: Unary) -> str:
     if expr.op == "abs" and dtype.kind == "int":
         negative = state.op(f"sub {text} {constant(0, dtype, lanes)}, {value}")
         below = state.op(f"icmp slt {text} {value}, {constant(0, dtype, lanes)}")
-        return _choose(state, below, lanes, text, negative, value)
+        return choose(state, below, lanes, text, negative, value)
     return value
 
 
@@ -230,7 +213,7 @@ def _select(state: State, expr: Select) -> str:
     if expr.condition.lanes == 1 and (_reads(expr.on_true) or _reads(expr.on_false)):
         return _branch_select(state, expr, condition, text)
     left, right = emit_value(state, expr.on_true), emit_value(state, expr.on_false)
-    return _choose(state, condition, expr.condition.lanes, text, left, right)
+    return choose(state, condition, expr.condition.lanes, text, left, right)
 
 
 def _reads(expr: Expr) -> bool:
