@@ -46,13 +46,13 @@ def main(
         boxes = detect(engine, detection, picture)
     console.print(
         f"[green]✓[/] found {len(boxes)} lines of text "
-        f"[dim](compiled in {engine.seconds_to_make:.1f} s)[/]"
+        f"[dim](ready in {engine.seconds_to_make:.1f} s)[/]"
     )
     before = engine.seconds_to_make
     with console.status("compiling the network that spells them"):
         words = recognise(engine, recognition, picture, boxes)
     console.print(
-        f"[green]✓[/] read them [dim](compiled in {engine.seconds_to_make - before:.1f} s)[/]\n"
+        f"[green]✓[/] read them [dim](ready in {engine.seconds_to_make - before:.1f} s)[/]\n"
     )
 
     result = annotate(picture, words)
