@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mlc.ir.operator import Kind
+from mlc.ir.rewrite import buffers_of
 from mlc.ir.stmt import For
 from mlc.passes.lower.group import Group, Stage
 from mlc.passes.schedule.primitives import (
@@ -46,6 +47,9 @@ from mlc.passes.schedule.templates.base import (
 )
 from mlc.passes.schedule.templates.register_tile import candidate_tiles, choose_tile
 
+_PAGE = 4096
+_ROWS_IN_ONE_SET = 8
+"""Ways of the first-level cache on the CPUs there are."""
 _SMALL_REDUCTION = 4
 """A channel loop this short is unrolled."""
 
@@ -92,7 +96,8 @@ class Contraction:
         shape = _shape(anchor)
         bits = anchor.node.output.type.dtype.bits
         columns = shape.columns // shape.groups
-        tile = choose_tile(shape.rows, columns, machine.target, bits)
+        ways = _ROWS_IN_ONE_SET if _rows_collide(group, anchor, shape) else shape.rows
+        tile = choose_tile(shape.rows, columns, machine.target, bits, ways)
         fits = shape.weight_bytes <= machine.target.l2_bytes // 2
         return {
             "rows": tile.rows,
@@ -146,6 +151,16 @@ def _shape(anchor: Stage) -> Shape:
     rows = _product([dims[axis] for axis in row_axes])
     panel = dims[-1] * depth * right.dtype.bytes
     return Shape(outer, row_axes, rank - 1, rows, dims[-1], depth, panel)
+
+
+def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:
+    """Whether neighbouring rows of the input lie a multiple of a page apart.
+
+    Their elements then compete for one set of the first-level cache.
+    """
+    source = buffers_of(group.func)[anchor.inputs[0]]
+    axis = shape.row_axes[-1] if anchor.node.op == "conv" else len(source.shape) - 2
+    return source.strides[axis] * source.dtype.bytes % _PAGE == 0 and shape.depth > 1
 
 
 def _product(sizes: Sequence[int]) -> int:

@@ -31,8 +31,12 @@ class RegisterTile:
 
 
 @functools.lru_cache(maxsize=4096)
-def choose_tile(rows: int, columns: int, target: Target, bits: int) -> RegisterTile:
+def choose_tile(
+    rows: int, columns: int, target: Target, bits: int, most_rows: int = 1 << 30
+) -> RegisterTile:
     """The best tile for an output of `rows` × `columns` elements of `bits` width.
+
+    `most_rows` bounds the rows of a tile, for inputs whose rows meet in one set of the cache.
 
     >>> from mlc.target import Target
     >>> avx2 = Target("x", "x86_64-linux-gnu", "haswell", "", 256, 16)
@@ -42,7 +46,7 @@ def choose_tile(rows: int, columns: int, target: Target, bits: int) -> RegisterT
     lanes = target.lanes(bits)
     candidates = candidate_tiles(rows, columns, target, bits)
     return min(
-        candidates,
+        [tile for tile in candidates if tile.rows <= most_rows],
         key=lambda tile: (
             round(cycles(rows, columns, tile, lanes, target), 3),
             -tile.rows * tile.columns,
