@@ -56,7 +56,7 @@ def main(
     )
 
     result = annotate(picture, words)
-    if console.is_terminal:
+    if console.color_system in ("256", "truecolor"):
         console.print(in_terminal(result, min(console.width, 120)))
     console.print(word_table(words, TEXTS if image is None else None))
 
