@@ -21,6 +21,7 @@ from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from mlc.ir.rewrite import map_expr, map_exprs
 from mlc.ir.stmt import Alloc, Buffer, Func, Stmt, seq
+from mlc.passes.lower.self_copy import drop_self_copies
 from mlc.passes.lower.views import View
 
 STAGED = (Kind.CONTRACTION, Kind.REDUCTION)
@@ -62,10 +63,16 @@ def group_inputs(node: Node) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(node.inputs))
 
 
+def param_values(node: Node) -> dict[str, Value]:
+    """The value behind each parameter of a node's kernel."""
+    values = {f"in{number}": value for number, value in enumerate(group_inputs(node))}
+    return values | {f"out{number}": value for number, value in enumerate(node.outputs)}
+
+
 def lower_group(
     node: Node, graph: Graph, views: Mapping[Value, View], constants: Collection[Value]
 ) -> Group:
-    """The plain loops of a node of the fused graph."""
+    """The plain loops of a node of the fused graph, without copies of memory onto itself."""
     body = body_of(node, graph)
     buffers: dict[Value, Buffer] = {}
     params: list[Buffer] = []
@@ -75,7 +82,7 @@ def lower_group(
         params.append(_buffer(f"in{number}", outer, view.strides, scope))
         buffers[inner] = params[-1]
     for number, (inner, outer) in enumerate(zip(body.outputs, node.outputs, strict=True)):
-        params.append(_buffer(f"out{number}", outer, outer.type.strides, "param"))
+        params.append(_buffer(f"out{number}", outer, views[outer].strides, "param"))
         buffers[inner] = params[-1]
     for number, inner in enumerate(body.constants):
         buffers[inner] = _buffer(f"c{number}", inner, inner.type.strides, "constant")
@@ -86,7 +93,9 @@ def lower_group(
         stmt = _inline_scalars(stmt, scalars)
     for buffer in reversed(temporaries):
         stmt = Alloc(buffer, stmt)
-    return Group(Func(body.name, tuple(params), stmt, node.loc), tuple(stages))
+    func = Func(body.name, tuple(params), stmt, node.loc)
+    places = {name: views[value] for name, value in param_values(node).items()}
+    return Group(drop_self_copies(func, places), tuple(stages))
 
 
 def _stages(

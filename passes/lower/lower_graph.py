@@ -6,9 +6,8 @@ After: views are gone, equal kernels exist once, every buffer has its place.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,10 +21,11 @@ from mlc.ir.program import (
     align,
 )
 from mlc.ir.rewrite import walk
-from mlc.ir.stmt import Alloc, Buffer, Func
-from mlc.passes.lower.group import Group, group_inputs, lower_group
+from mlc.ir.stmt import Alloc, Buffer, Func, seq
+from mlc.passes.lower.group import Group, lower_group, param_values
+from mlc.passes.lower.outputs import with_output_copies
 from mlc.passes.lower.plan_memory import LiveRange, plan_memory
-from mlc.passes.lower.views import bind_views
+from mlc.passes.lower.storage import bind_storage, computing_nodes
 
 ScheduleGroup = Callable[[Group], Func]
 
@@ -35,11 +35,22 @@ def lower_graph(graph: Graph, schedule: ScheduleGroup) -> Program:
     return _Lowering(graph, schedule).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A call in the making: the values of all parameters by name, and the kernel."""
+
+    node: Node
+    values: Mapping[str, Value]
+    params: tuple[str, ...]
+    symbol: str
+    func: Func
+
+
 class _Lowering:
     def __init__(self, graph: Graph, schedule: ScheduleGroup) -> None:
-        self.graph = _with_output_copies(graph)
+        self.graph = with_output_copies(graph)
         self.schedule = schedule
-        self.views = bind_views(self.graph)
+        self.views = bind_storage(self.graph)
         self.kernels: dict[str, Func] = {}
         self.symbols: dict[Func, str] = {}
         self.constants: dict[object, PlainConstant | PreparedConstant] = {}
@@ -50,13 +61,10 @@ class _Lowering:
             self.outputs.setdefault(self.views[value].root, number)
 
     def run(self) -> Program:
-        nodes = [node for node in self.graph.nodes if self.computes(node)]
-        lowered = [self.lower(node) for node in nodes]
-        offsets, arena_bytes = plan_memory(self.live_ranges(nodes, lowered))
-        calls = tuple(
-            self.call(step, node, *result, offsets)
-            for step, (node, result) in enumerate(zip(nodes, lowered, strict=True))
-        )
+        lowered = (self.lower(node) for node in computing_nodes(self.graph))
+        steps = [step for step in lowered if step is not None]
+        offsets, arena_bytes = plan_memory(self.live_ranges(steps))
+        calls = tuple(self.call(number, step, offsets) for number, step in enumerate(steps))
         return Program(
             self.graph.name,
             self.graph.inputs,
@@ -68,13 +76,11 @@ class _Lowering:
             arena_bytes,
         )
 
-    def computes(self, node: Node) -> bool:
-        own = any(self.views[value].root is value for value in node.outputs)
-        return own and any(math.prod(v.type.static_shape) for v in node.outputs)
-
-    def lower(self, node: Node) -> tuple[str, Func]:
-        """The symbol and the scheduled kernel of a node; equal kernels share one symbol."""
+    def lower(self, node: Node) -> _Step | None:
+        """The scheduled kernel of a node, shared by equal ones; None where nothing is to do."""
         group = lower_group(node, self.graph, self.views, self.graph.constants)
+        if group.func.body == seq(()):
+            return None
         plain = replace(group.func, name="", loc=())
         symbol = self.symbols.get(plain)
         if symbol is None:
@@ -82,35 +88,37 @@ class _Lowering:
             self.symbols[plain] = symbol
             func = self.schedule(group)
             self.kernels[symbol] = replace(func, name=symbol)
-        return symbol, self.kernels[symbol]
+        params = tuple(param.name for param in group.func.params)
+        return _Step(node, param_values(node), params, symbol, self.kernels[symbol])
 
-    def live_ranges(self, nodes: list[Node], lowered: list[tuple[str, Func]]) -> list[LiveRange]:
+    def live_ranges(self, steps: Sequence[_Step]) -> list[LiveRange]:
+        """One range for each root in the arena, over all views of it, and one per workspace."""
+        alive: dict[Value, tuple[int, int]] = {}
         ranges = []
-        last = {self.views[v].root: i for i, node in enumerate(nodes) for v in node.inputs}
-        for step, (node, (_, func)) in enumerate(zip(nodes, lowered, strict=True)):
-            for value in node.outputs:
-                if value not in self.outputs:
-                    end = last.get(value, step)
-                    ranges.append(LiveRange(value, value.type.bytes, step, end))
-            for buffer in _workspaces(func):
+        for number, step in enumerate(steps):
+            for name in step.params:
+                root = self.views[step.values[name]].root
+                alive[root] = (alive.get(root, (number, number))[0], number)
+            for buffer in _workspaces(step.func):
                 size = buffer.span * buffer.dtype.bytes
-                ranges.append(LiveRange((step, buffer.name), size, step, step))
+                ranges.append(LiveRange((number, buffer.name), size, number, number))
+        elsewhere = (self.inputs, self.outputs, self.graph.constants)
+        for root, (first, last) in alive.items():
+            if not any(root in place for place in elsewhere):
+                ranges.append(LiveRange(root, root.type.bytes, first, last))
         return ranges
 
-    def call(
-        self, step: int, node: Node, symbol: str, func: Func, offsets: Mapping[object, int]
-    ) -> KernelCall:
-        values = {f"in{i}": value for i, value in enumerate(group_inputs(node))}
-        values |= {f"out{i}": value for i, value in enumerate(node.outputs)}
-        prepared = {part.params[-1].name: part for part in func.prepare}
+    def call(self, number: int, step: _Step, offsets: Mapping[object, int]) -> KernelCall:
+        prepared = {part.params[-1].name: part for part in step.func.prepare}
         places = []
-        for param in func.params:
+        for param in step.func.params:
             if param.name in prepared:
-                places.append(self.prepared(prepared[param.name], values, prepared))
+                places.append(self.prepared(prepared[param.name], step.values, prepared))
             else:
-                places.append(self.place(values[param.name], offsets))
-        places += [Place("arena", 0, offsets[(step, b.name)]) for b in _workspaces(func)]
-        return KernelCall(symbol, tuple(places), node.loc)
+                places.append(self.place(step.values[param.name], offsets))
+        workspaces = _workspaces(step.func)
+        places += [Place("arena", 0, offsets[(number, buffer.name)]) for buffer in workspaces]
+        return KernelCall(step.symbol, tuple(places), step.node.loc)
 
     def place(self, value: Value, offsets: Mapping[object, int]) -> Place:
         view = self.views[value]
@@ -172,38 +180,3 @@ def _workspaces(func: Func) -> list[Buffer]:
 
 def _identifier(name: str) -> str:
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name)[:40]
-
-
-def _with_output_copies(graph: Graph) -> Graph:
-    """Give every output memory of its own.
-
-    An output that is an input, a constant, a second name of another output, or a view of part of
-    some memory is copied by an `identity` node; what shows the whole of a computed value in order
-    is not.
-    """
-    views = bind_views(graph)
-    taken: set[Value] = set()
-    nodes, outputs = list(graph.nodes), []
-    for value in graph.outputs:
-        view = views[value]
-        fixed = view.root in graph.constants or view.root in graph.inputs
-        row_major = value.type.with_layout(None).strides
-        whole = _dense(value, view.strides) == _dense(value, row_major) and view.offset == 0
-        same_size = value.type.elements == view.root.type.elements
-        if fixed or view.root in taken or not (whole and same_size):
-            copy = Value(f"{value.name}.out", value.type.with_layout(None), value.loc)
-            nodes.append(Node("identity", (value,), (copy,), {}, value.loc))
-            outputs.append(copy)
-        else:
-            outputs.append(value)
-            taken.add(view.root)
-    if all(a is b for a, b in zip(outputs, graph.outputs, strict=True)):
-        return graph
-    return replace(graph, nodes=tuple(nodes), outputs=tuple(outputs))
-
-
-def _dense(value: Value, strides: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides of the axes that have more than one element."""
-    return tuple(s for s, d in zip(strides, value.type.static_shape, strict=True) if d > 1)
-
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mlc.ir.graph import Attr, Graph, Node, Value
 
@@ -22,20 +23,29 @@ class View:
     offset: int
     strides: tuple[int, ...]
 
+    def part(self, start: Sequence[int]) -> View:
+        """The view of a part of this one that begins at the index `start`."""
+        moved = sum(i * stride for i, stride in zip(start, self.strides, strict=True))
+        return View(self.root, self.offset + moved, self.strides)
 
-def bind_views(graph: Graph) -> dict[Value, View]:
+
+NOWHERE: Mapping[Value, View] = MappingProxyType({})
+"""No value is placed in the memory of another."""
+
+
+def bind_views(graph: Graph, placed: Mapping[Value, View] = NOWHERE) -> dict[Value, View]:
     """The view of every value of a graph.
 
     A node whose output has no view (it computes, or its reshape can't be expressed by strides) is
-    the root of its own outputs.
+    the root of its own outputs, but for those that are `placed` in the memory of another root.
     """
-    views = {value: _root(value) for value in (*graph.inputs, *graph.constants)}
+    views = {value: own_view(value) for value in (*graph.inputs, *graph.constants)}
     for node in graph.nodes:
-        view = view_of(node, views)
+        view = None if node.outputs[0] in placed else view_of(node, views)
         if view is not None:
             views[node.output] = view
         else:
-            views.update({value: _root(value) for value in node.outputs})
+            views.update({v: placed.get(v) or own_view(v) for v in node.outputs})
     return views
 
 
@@ -48,7 +58,22 @@ def view_of(node: Node, views: Mapping[Value, View]) -> View | None:
     return make(source, node.inputs[0].type.static_shape, node.attrs, node.output)
 
 
-def _root(value: Value) -> View:
+def strides_before(node: Node, strides: Sequence[int]) -> tuple[int, ...] | None:
+    """The strides of the input of a `transpose` or `reshape` whose output has `strides`.
+
+    None where no strides do that, and for other nodes: their input is not all there.
+    """
+    if node.op == "transpose":
+        perm: tuple[int, ...] = node.attrs["perm"]  # type: ignore[assignment]
+        return tuple(strides[perm.index(axis)] for axis in range(len(perm)))
+    if node.op == "reshape":
+        shapes = [value.type.static_shape for value in (node.output, node.inputs[0])]
+        return reshape_strides(shapes[0], strides, shapes[1])
+    return None
+
+
+def own_view(value: Value) -> View:
+    """The view of a value that has memory of its own."""
     return View(value, 0, value.type.strides)
 
 
