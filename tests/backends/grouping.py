@@ -41,7 +41,9 @@ class Lowered:
 
     def scheduled(self, target: str, threads: int, knobs: Knobs | None = None) -> Func:
         """The loops ready for the emitter."""
-        schedule = schedule_group(self.group, resolve(target), threads, knobs)
+        machine = Machine(resolve(target), threads)
+        chosen = template_for(self.group).default(self.group, machine) if knobs is None else knobs
+        schedule = schedule_group(self.group, machine.target, threads, chosen)
         return finish_loops(schedule.func)
 
 

@@ -92,21 +92,20 @@ class Kernels:
         for number, argument in enumerate(work):
             argument.assert_rest_untouched(f"workspace {number}")
 
-    @contextmanager
-    def pool(self, threads: int) -> Iterator[int | None]:
-        """A thread pool; None for one thread."""
-        if threads == 1:
-            yield None
-            return
-        create = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int32)(
-            self.code.address("mlc_pool_create")
-        )
-        destroy = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.code.address("mlc_pool_destroy"))
-        handle = create(threads - 1)
-        try:
-            yield handle
-        finally:
-            destroy(handle)
+
+@contextmanager
+def pool_of(code: LoadedObject, threads: int) -> Iterator[int | None]:
+    """A thread pool made by compiled code; None for one thread."""
+    if threads == 1:
+        yield None
+        return
+    create = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int32)(code.address("mlc_pool_create"))
+    destroy = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("mlc_pool_destroy"))
+    handle = create(threads - 1)
+    try:
+        yield handle
+    finally:
+        destroy(handle)
 
 
 def run_compiled(
@@ -135,7 +134,7 @@ def run_compiled(
         arguments[part.params[-1].name].assert_rest_untouched(part.params[-1].name)
         written = arguments[part.params[-1].name]
         written._before = written.memory.copy()
-    with kernels.pool(threads) as pool:
+    with pool_of(kernels.code, threads) as pool:
         kernels.call(func.name, arguments, pool)
     for buffer in func.params:
         argument = arguments[buffer.name]

@@ -21,6 +21,7 @@ from typing import cast
 from mlc.ir.operator import Kind
 from mlc.ir.rewrite import buffers_of
 from mlc.ir.stmt import For
+from mlc.ir.types import TensorType
 from mlc.passes.lower.group import Group, Stage
 from mlc.passes.schedule.primitives import (
     compute_at,
@@ -137,20 +138,30 @@ def _shape(anchor: Stage) -> Shape:
     if node.op == "conv":
         dims = out.static_shape
         depth = right.elements // dims[1]
-        spatial = tuple(range(2, len(dims)))
-        rows = _product(dims[2:])
+        split_at = _first_mergeable(out, 2, len(dims))
+        spatial = tuple(range(split_at, len(dims)))
+        rows = _product(dims[split_at:])
         groups = cast(int, node.attrs["groups"])
-        return Shape((0,), spatial, 1, rows, dims[1], depth, right.bytes, groups)
+        outer = (0, *range(2, split_at))
+        return Shape(outer, spatial, 1, rows, dims[1], depth, right.bytes, groups)
     dims = out.static_shape
     rank = len(dims)
     left = node.inputs[0].type.static_shape
     depth = left[-2 if node.attrs.get("transpose_a") else -1]
-    shared = right.rank == 2
-    row_axes = tuple(range(rank - 1)) if shared else (rank - 2,)
-    outer = () if shared else tuple(range(rank - 2))
+    first = _first_mergeable(out, 0, rank - 1) if right.rank == 2 else rank - 2
+    row_axes, outer = tuple(range(first, rank - 1)), tuple(range(first))
     rows = _product([dims[axis] for axis in row_axes])
     panel = dims[-1] * depth * right.dtype.bytes
     return Shape(outer, row_axes, rank - 1, rows, dims[-1], depth, panel)
+
+
+def _first_mergeable(out: TensorType, first: int, end: int) -> int:
+    """The axis from which on the axes before `end` lie one in the other, as one would."""
+    sizes, strides = out.static_shape, out.strides
+    axis = end - 1
+    while axis > first and strides[axis - 1] == strides[axis] * sizes[axis]:
+        axis -= 1
+    return axis
 
 
 def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:
@@ -233,7 +244,9 @@ def _extent(loop: For) -> int:
 def _pack_columns(schedule: Schedule, anchor: Stage, columns: int) -> Schedule:
     """Lay the column operand out as [column tile][reduction][columns of the tile]."""
     name = anchor.inputs[1]
-    buffer = schedule.buffer(name)
+    buffer = buffers_of(schedule.func).get(name)
+    if buffer is None:  # a constant of one element, which stands in the loops as a number
+        return schedule
     rank = len(buffer.shape)
     if anchor.node.op == "conv":
         order: list[int | tuple[int, str]] = [(0, "outer"), *range(2, rank), 1, (0, "inner")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlc.errors import ScheduleError
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Template
@@ -39,9 +40,16 @@ def schedule_group(
 ) -> Schedule:
     """Schedule a group by its template, with the default knobs where none are given.
 
+    Where the default of a template does not apply, the next template that matches is asked.
     `exact` forbids algorithms that round otherwise than plain sums.
     """
     machine = Machine(target, threads, exact)
-    template = template_for(group)
-    chosen = template.default(group, machine) if knobs is None else knobs
-    return template.apply(group, chosen, machine)
+    if knobs is not None:
+        return template_for(group).apply(group, knobs, machine)
+    matching = [template for template in TEMPLATES if template.matches(group)]
+    for template in matching[:-1]:
+        try:
+            return template.apply(group, template.default(group, machine), machine)
+        except ScheduleError:
+            continue
+    return matching[-1].apply(group, matching[-1].default(group, machine), machine)
