@@ -8,6 +8,6 @@ shapes that exporters write disappears.
 
 from mlc.importers.onnx.coverage import SurveyRow
 from mlc.importers.onnx.importer import import_model, survey
-from mlc.importers.onnx.registry import supported_operators
+from mlc.importers.onnx.registry import operators_by_group, supported_operators
 
-__all__ = ["SurveyRow", "import_model", "supported_operators", "survey"]
+__all__ = ["SurveyRow", "import_model", "operators_by_group", "supported_operators", "survey"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlc.importers.onnx.converters import TABLES
+from mlc.importers.onnx.converters import GROUPS, TABLES
 from mlc.importers.onnx.node import Converter
 
 DOMAIN_ALIASES = {"ai.onnx": ""}
@@ -27,3 +27,9 @@ def is_known(domain: str, op_type: str) -> bool:
 def supported_operators() -> list[tuple[str, str]]:
     """Domain ("" is ONNX's own) and name of every operator with a converter, sorted."""
     return sorted((domain, name) for domain, table in TABLES.items() for name in table)
+
+
+def operators_by_group() -> dict[str, list[str]]:
+    """The same by group: ONNX's own by what they do, the others by domain."""
+    groups = {**GROUPS, **{domain: table for domain, table in TABLES.items() if domain}}
+    return {group: sorted(table) for group, table in groups.items()}

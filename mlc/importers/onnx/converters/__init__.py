@@ -32,26 +32,27 @@ from mlc.importers.onnx.node import Converter
 
 Table = Mapping[str, "Converter | Mapping[int, Converter]"]
 
-_GROUPS: tuple[Table, ...] = (
-    activation.CONVERTERS,
-    controlflow.CONVERTERS,
-    convolution.CONVERTERS,
-    einsum.CONVERTERS,
-    elementwise.CONVERTERS,
-    generator.CONVERTERS,
-    image.CONVERTERS,
-    indexing.CONVERTERS,
-    logical.CONVERTERS,
-    matmul.CONVERTERS,
-    movement.CONVERTERS,
-    normalization.CONVERTERS,
-    pooling.CONVERTERS,
-    recurrent.CONVERTERS,
-    reduction.CONVERTERS,
-)
+GROUPS: Mapping[str, Table] = {
+    "activation": activation.CONVERTERS,
+    "control flow": controlflow.CONVERTERS,
+    "convolution": convolution.CONVERTERS,
+    "einsum": einsum.CONVERTERS,
+    "elementwise": elementwise.CONVERTERS,
+    "generators": generator.CONVERTERS,
+    "image": image.CONVERTERS,
+    "indexing": indexing.CONVERTERS,
+    "logical": logical.CONVERTERS,
+    "matrix products": matmul.CONVERTERS,
+    "movement": movement.CONVERTERS,
+    "normalization": normalization.CONVERTERS,
+    "pooling": pooling.CONVERTERS,
+    "recurrent": recurrent.CONVERTERS,
+    "reduction": reduction.CONVERTERS,
+}
+"""Group → ONNX's own operators in it → converter."""
 
 TABLES: Mapping[str, Table] = {
-    "": {name: entry for group in _GROUPS for name, entry in group.items()},
+    "": {name: entry for group in GROUPS.values() for name, entry in group.items()},
     "com.microsoft": microsoft.CONVERTERS,
 }
 """Domain ("" is ONNX's own) → operator → converter."""
