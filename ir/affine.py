@@ -168,8 +168,10 @@ _RANGES: dict[str, Callable[[Range | None, Range | None], Range | None]] = {
 }
 
 
-def simplify(expr: Expr, bounds: Bounds) -> Expr:
+def simplify(expr: Expr, bounds: Bounds, memo: dict[Expr, Expr] | None = None) -> Expr:
     """Simplify every index expression in `expr`; other arithmetic is left alone.
+
+    `memo` remembers results for more calls under the same `bounds`.
 
     >>> m = Var("m")
     >>> simplify(m // 7 * 7 + m % 7, {"m": (0, 48)})
@@ -179,8 +181,13 @@ def simplify(expr: Expr, bounds: Bounds) -> Expr:
     if kind is Var or kind is Const:
         return expr
     if kind is Binary and expr.dtype is INDEX and expr.lanes == 1:
-        return to_expr(_normal(expr, bounds))
-    new = rebuild(expr, tuple([simplify(part, bounds) for part in children(expr)]))
+        if memo is None:
+            return to_expr(_normal(expr, bounds))
+        found = memo.get(expr)
+        if found is None:
+            found = memo[expr] = to_expr(_normal(expr, bounds))
+        return found
+    new = rebuild(expr, tuple([simplify(part, bounds, memo) for part in children(expr)]))
     return _decided(new, bounds)
 
 

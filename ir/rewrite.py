@@ -99,9 +99,13 @@ def map_expr(expr: Expr, change: ExprMap) -> Expr:
 
 def walk_expr(expr: Expr) -> Iterator[Expr]:
     """Every sub-expression, the whole first."""
-    yield expr
-    for part in children(expr):
-        yield from walk_expr(part)
+    stack = [expr]
+    while stack:
+        part = stack.pop()
+        yield part
+        parts = children(part)
+        if parts:
+            stack.extend(reversed(parts))
 
 
 def sub_statements(stmt: Stmt) -> tuple[Stmt, ...]:
@@ -227,6 +231,13 @@ def replace_buffers(stmt: Stmt, replacement: Mapping[str, Buffer]) -> Stmt:
 def free_variables(expr: Expr) -> set[str]:
     """Names of the variables that an expression reads."""
     return {part.name for part in walk_expr(expr) if type(part) is Var}
+
+
+def depends_on(expr: Expr, name: str) -> bool:
+    """Whether an expression reads the variable `name`."""
+    if type(expr) is Var:
+        return expr.name == name
+    return any(depends_on(part, name) for part in children(expr))
 
 
 def loads_of(stmt: Stmt) -> Iterator[Load]:

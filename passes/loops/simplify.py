@@ -6,6 +6,7 @@ branch has a constant condition, every index is in the normal form of `mlc.ir.af
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlc.ir.affine import Range, bounds_of, simplify
@@ -23,46 +24,56 @@ def simplify_func(func: Func) -> Func:
     return func if body is func.body else replace(func, body=body)
 
 
-def simplify_stmt(stmt: Stmt, bounds: dict[str, Range]) -> Stmt:
+def simplify_stmt(stmt: Stmt, bounds: Mapping[str, Range]) -> Stmt:
     """Simplify a statement under inclusive ranges of its free variables."""
-    match stmt:
-        case For():
-            return _simplify_loop(stmt, bounds)
-        case Seq(body=body):
-            parts = [simplify_stmt(part, bounds) for part in body]
-            if all(a is b for a, b in zip(parts, body, strict=True)):
-                return stmt
-            return seq([part for part in parts if part != NOTHING])
-        case If(condition, then, otherwise):
-            known = simplify(condition, bounds)
-            if isinstance(known, Const):
-                taken = then if known.value else otherwise
-                return simplify_stmt(taken, bounds) if taken is not None else NOTHING
-        case Alloc(buffer, body):
-            inner = simplify_stmt(body, bounds)
-            if inner == NOTHING:
-                return NOTHING
-            return stmt if inner is body else Alloc(buffer, inner)
+    return _Simplifier(bounds).statement(stmt)
 
-    def on_expr(expr: Expr) -> Expr:
-        new = simplify(expr, bounds)
+
+class _Simplifier:
+    """Simplifies under one set of ranges, and remembers what indices came to."""
+
+    def __init__(self, bounds: Mapping[str, Range]) -> None:
+        self.bounds = bounds
+        self.memo: dict[Expr, Expr] = {}
+
+    def expr(self, expr: Expr) -> Expr:
+        new = simplify(expr, self.bounds, self.memo)
         return expr if new == expr else new
 
-    return rebuild_stmt(stmt, lambda part: simplify_stmt(part, bounds), on_expr, lambda b: b)
+    def statement(self, stmt: Stmt) -> Stmt:
+        match stmt:
+            case For():
+                return self.loop(stmt)
+            case Seq(body=body):
+                parts = [self.statement(part) for part in body]
+                if all(a is b for a, b in zip(parts, body, strict=True)):
+                    return stmt
+                return seq([part for part in parts if part != NOTHING])
+            case If(condition, then, otherwise):
+                known = self.expr(condition)
+                if isinstance(known, Const):
+                    taken = then if known.value else otherwise
+                    return self.statement(taken) if taken is not None else NOTHING
+            case Alloc(buffer, body):
+                inner = self.statement(body)
+                if inner == NOTHING:
+                    return NOTHING
+                return stmt if inner is body else Alloc(buffer, inner)
+        return rebuild_stmt(stmt, self.statement, self.expr, lambda buffer: buffer)
 
-
-def _simplify_loop(loop: For, bounds: dict[str, Range]) -> Stmt:
-    extent = simplify(loop.extent, bounds)
-    known = bounds_of(extent, bounds)
-    if known is not None and known[1] <= 0:
-        return NOTHING
-    if extent == Const(1):
-        return simplify_stmt(substitute(loop.body, {loop.var: Const(0)}), bounds)
-    if known is not None:
-        bounds = {**bounds, loop.var: (0, known[1] - 1)}
-    body = simplify_stmt(loop.body, bounds)
-    if body == NOTHING:
-        return NOTHING
-    if body is loop.body and extent == loop.extent:
-        return loop
-    return For(loop.var, extent, loop.kind, body)
+    def loop(self, loop: For) -> Stmt:
+        extent = self.expr(loop.extent)
+        known = bounds_of(extent, self.bounds)
+        if known is not None and known[1] <= 0:
+            return NOTHING
+        if extent == Const(1):
+            return self.statement(substitute(loop.body, {loop.var: Const(0)}))
+        inner = self
+        if known is not None:
+            inner = _Simplifier({**self.bounds, loop.var: (0, known[1] - 1)})
+        body = inner.statement(loop.body)
+        if body == NOTHING:
+            return NOTHING
+        if body is loop.body and extent == loop.extent:
+            return loop
+        return For(loop.var, extent, loop.kind, body)

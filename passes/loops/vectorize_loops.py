@@ -12,7 +12,7 @@ case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mlc.ir.affine import Range, bounds_of, linear_form, simplify
@@ -27,10 +27,19 @@ from mlc.ir.expr import (
     Load,
     Ramp,
     Select,
+    Shuffle,
     Unary,
     Var,
 )
-from mlc.ir.rewrite import free_variables, rebuild_stmt, substitute_expr, walk_expr
+from mlc.ir.rewrite import (
+    children,
+    depends_on,
+    free_variables,
+    rebuild,
+    rebuild_stmt,
+    substitute_expr,
+    walk_expr,
+)
 from mlc.ir.stmt import For, Func, If, Seq, Stmt, Store, seq
 
 MAX_LANES = 64
@@ -109,7 +118,7 @@ class _Vectorizer:
         raise _NoVectorFormError
 
     def is_uniform(self, expr: Expr) -> bool:
-        return self.var not in free_variables(expr)
+        return not depends_on(expr, self.var)
 
     def store(self, stmt: Store) -> Stmt:
         index = tuple(self.expr(part) for part in stmt.index)
@@ -133,7 +142,7 @@ class _Vectorizer:
         if self.is_uniform(expr):
             return expr
         if self.lanes == 1:
-            return substitute_expr(expr, {self.var: Const(self.start)})
+            return simplify(substitute_expr(expr, {self.var: Const(self.start)}), self.bounds)
         if expr.dtype is INDEX and (ramp := self.ramp(expr)) is not None:
             return ramp
         return _FORMS[type(expr)](self, expr)
@@ -145,7 +154,7 @@ class _Vectorizer:
         linear = linear_form(expr)
         stride = linear.terms.get(Var(self.var), 0)
         others = (atom for atom in linear.terms if atom != Var(self.var))
-        if any(self.var in free_variables(atom) for atom in others):
+        if any(depends_on(atom, self.var) for atom in others):
             return None
         base = simplify(substitute_expr(expr, {self.var: Const(self.start)}), self.bounds)
         return Ramp(base, Const(stride), self.lanes)
@@ -154,11 +163,56 @@ class _Vectorizer:
         return Binary(expr.op, self.wide(self.expr(expr.left)), self.wide(self.expr(expr.right)))
 
     def select(self, expr: Select) -> Expr:
+        decided = self.decided_lanes(expr.condition)
+        if decided is not None:
+            return self.choose_lanes(decided, expr)
         condition = self.expr(expr.condition)
         arms = [self.wide(self.expr(arm)) for arm in (expr.on_true, expr.on_false)]
         if condition.lanes > 1 and not all(map(self.reads_inside, (expr.on_true, expr.on_false))):
             raise _NoVectorFormError
         return Select(condition, *arms)
+
+    def decided_lanes(self, condition: Expr) -> list[bool] | None:
+        """Whether a condition over this loop alone holds, lane by lane."""
+        if free_variables(condition) != {self.var}:
+            return None
+        found = []
+        for lane in range(self.start, self.start + self.lanes):
+            known = simplify(substitute_expr(condition, {self.var: Const(lane)}), {})
+            if not isinstance(known, Const):
+                return None
+            found.append(bool(known.value))
+        return found
+
+    def choose_lanes(self, decided: Sequence[bool], expr: Select) -> Expr:
+        """A selection known for each lane: one of its arms, or a shuffle of both."""
+        if len(set(decided)) == 1:
+            return self.expr(expr.on_true if decided[0] else expr.on_false)
+        arms = (self.wide(self.moved_inside(arm)) for arm in (expr.on_true, expr.on_false))
+        picks = [lane if first else lane + self.lanes for lane, first in enumerate(decided)]
+        return Shuffle(tuple(arms), tuple(picks))
+
+    def moved_inside(self, expr: Expr) -> Expr:
+        """The vector form of an arm, with vectors that begin or end outside moved inside.
+
+        Lanes that are inside are shuffled back to their places; the others hold anything.
+        """
+        if self.reads_inside(expr):
+            return self.expr(expr)
+        if not isinstance(expr, Load):
+            return rebuild(expr, tuple([self.wide(self.moved_inside(p)) for p in children(expr)]))
+        index = [self.expr(part) for part in expr.index]
+        moving = [axis for axis, part in enumerate(index) if part.lanes > 1]
+        match [index[axis] for axis in moving]:
+            case [Ramp(Const(value=base), Const(value=1), lanes)]:
+                last = expr.buffer.shape[moving[0]] - lanes
+                if last >= 0:
+                    inside = min(max(int(base), 0), last)
+                    index[moving[0]] = Ramp(Const(inside), Const(1), lanes)
+                    picks = (lane + int(base) - inside for lane in range(lanes))
+                    within = tuple([min(max(pick, 0), lanes - 1) for pick in picks])
+                    return Shuffle((Load(expr.buffer, tuple(index)),), within)
+        raise _NoVectorFormError
 
     def reads_inside(self, expr: Expr) -> bool:
         """Whether every load is inside its buffer whatever the condition says."""

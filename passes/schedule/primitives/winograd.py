@@ -44,11 +44,34 @@ def winograd(
     Transforms take `lanes` channels at a time. With `threads` above one, chunks run in parallel, or
     where they are fewer than four for each thread, the parts of one chunk do.
 
-    In the text of loops, for one chunk (`V`, `U`, `M` as in `mlc.passes.schedule.winograd.nests`):
+    Of what comes out the example shows one element of each transform, and the product.
 
-        acc = 0                                   V[p, t, c]  = (B^T x B)[p] acc[n, o, h, w] +=
-        x[…] * w[…]     →      M[p, t, o]  = sum over c of V[p, t, c] * U[p, c, o] y[…] = f(acc[n,
-        o, h, w])                 y[…] = f((A^T M A)[h % m, w % m])
+    >>> from mlc.ir.text import parse_func, print_func
+    >>> func = parse_func('''func conv(x: f32[1,8,4,4], w: f32[8,8,3,3] constant,
+    ...     y: f32[1,8,2,2]) {
+    ...   alloc acc: f32[1,8,2,2] arena {
+    ...     for z0 in 1 { for z1 in 8 { for z2 in 2 { for z3 in 2 {
+    ...       acc[z0, z1, z2, z3] = 0.0:f32
+    ...     } } } }
+    ...     for n in 1 { for o in 8 { for h in 2 { for v in 2 {
+    ...       for c in 8 { for i in 3 { for j in 3 {
+    ...         acc[n, o, h, v] = acc[n, o, h, v] + x[n, c, h + i, v + j] * w[o, c, i, j]
+    ...       } } }
+    ...     } } } }
+    ...     for a in 1 { for b in 8 { for d in 2 { for e in 2 {
+    ...       y[a, b, d, e] = max(acc[a, b, d, e], 0.0:f32)
+    ...     } } } }
+    ...   }
+    ... }''')
+    >>> made = winograd(Schedule(func), "acc", 2, rows=1, columns=8, lanes=8, chunk=1)
+    >>> lines = [line.strip() for line in print_func(made.func).splitlines()]
+    >>> shown = "winograd_v[0, 5", "o_result[1, 1", "y[o_tile, o_block * 8 + o_lane, 1, 1]"
+    >>> for line in lines:
+    ...     if line.startswith(shown):
+    ...         print(line)
+    winograd_v[0, 5, v_tile, v_block * 8 + v_lane] = v_middle[1, 1, v_lane] + v_middle[1, 2, v_lane]
+    o_result[1, 1, o_lane] = o_middle[1, 1, o_lane] + o_middle[1, 3, o_lane] - o_middle[1, 2, o_lane]
+    y[o_tile, o_block * 8 + o_lane, 1, 1] = max(o_result[1, 1, o_lane], 0.0:f32)
 
     Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
     convolution of stride 1, where the weights are not constant, or where `buffer` is read by more

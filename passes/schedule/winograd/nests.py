@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlc.ir.dtype import DType
-from mlc.ir.expr import Binary, Const, Expr, ExprLike, Load, Var, as_expr, index, minimum
+from mlc.ir.expr import (
+    Binary,
+    Const,
+    Expr,
+    ExprLike,
+    Load,
+    Unary,
+    Var,
+    as_expr,
+    index,
+    minimum,
+)
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Stmt, Store, loops, seq, zero_of
 from mlc.passes.schedule.winograd.matrices import transforms
 from mlc.passes.schedule.winograd.problem import TAPS, Problem
@@ -39,17 +50,19 @@ class Chunk:
 
 
 def combine(coefficients: Sequence[float], terms: Sequence[Expr], dtype: DType) -> Expr:
-    """The sum of `coefficient * term`; zeros are left out, ±1 costs no product."""
+    """The sum of `coefficient * term`; zeros are left out, ±1 costs no product.
+
+    Terms that are added come first, so that a subtraction does instead of a negation.
+    """
+    pairs = [pair for pair in zip(coefficients, terms, strict=True) if pair[0] != 0]
     total: Expr | None = None
-    for coefficient, term in zip(coefficients, terms, strict=True):
-        if coefficient == 0:
-            continue
+    for coefficient, term in sorted(pairs, key=lambda pair: pair[0] < 0):
         size = abs(coefficient)
         part = term if size == 1 else Binary("mul", term, Const(size, dtype))
-        if total is None:
-            total = part if coefficient > 0 else Binary("mul", term, Const(coefficient, dtype))
-        else:
+        if total is not None:
             total = Binary("add" if coefficient > 0 else "sub", total, part)
+        else:
+            total = part if coefficient > 0 else Unary("neg", part)
     return zero_of(dtype) if total is None else total
 
 
