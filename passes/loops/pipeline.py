@@ -6,11 +6,20 @@ from dataclasses import replace
 
 from mlc.ir.stmt import Func
 from mlc.passes.loops.demote_registers import demote_registers
+from mlc.passes.loops.hoist_guards import hoist_guards
+from mlc.passes.loops.peel_borders import peel_borders
 from mlc.passes.loops.simplify import simplify_func
 from mlc.passes.loops.specialise_tails import specialise_tails
 from mlc.passes.loops.vectorize_loops import vectorize_loops
 
-LOOP_PASSES = (simplify_func, specialise_tails, vectorize_loops, demote_registers)
+LOOP_PASSES = (
+    simplify_func,
+    hoist_guards,
+    peel_borders,
+    specialise_tails,
+    vectorize_loops,
+    demote_registers,
+)
 
 
 def finish_loops(func: Func) -> Func:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from mlc.ir.affine import Range, simplify
-from mlc.ir.dtype import DType
 from mlc.ir.expr import Binary, Const, Expr, Load, Var, minimum
+from mlc.ir.reductions import neutral_element
 from mlc.ir.rewrite import free_variables, substitute_expr
 from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store, loops, seq
 from mlc.passes.schedule.dependence import reduction_operator
@@ -103,7 +100,7 @@ def _partial(
     zero, lane, outer, inner = (fresh(loop + end, taken) for end in ("_z", "_l", "_o", "_i"))
     op, value = _parts(store)
 
-    start = Const(_neutral(op, target.dtype), target.dtype)
+    start = Const(neutral_element(op, target.dtype), target.dtype)
     first = [(fresh(f"{part.var}_z", taken), part.extent) for part in kept]
     at: list[Expr] = [Var(var) for var, _ in first]
     clear = loops([*first, (zero, lanes)], Store(buffer, (*at, Var(zero)), start))
@@ -136,15 +133,3 @@ def _parts(store: Store) -> tuple[str, Expr]:
         case Store(_, _, Binary(op, value, _)):
             return op, value
     raise TypeError(f"not a reduction: {store!r}")
-
-
-def _neutral(op: str, dtype: DType) -> int | float | bool:
-    """What `op` leaves the other operand alone with."""
-    if op in ("or", "and") and dtype.kind != "bool":
-        return 0 if op == "or" else -1 if dtype.kind == "int" else 2**dtype.bits - 1
-    if dtype.is_float:
-        return {"add": 0.0, "mul": 1.0, "max": -math.inf, "min": math.inf}[op]
-    if dtype.kind == "bool":
-        return op in ("and", "min", "mul")
-    limits = np.iinfo(dtype.numpy)
-    return {"add": 0, "mul": 1, "max": int(limits.min), "min": int(limits.max)}[op]

@@ -1,8 +1,9 @@
 """elementwise: nests that map outputs to outputs, and whatever no other template takes.
 
-Every nest is brought to the memory order of what it stores, neighbouring loops that step through all
-buffers together become one, the innermost is cut into vectors and the outermost shared by threads. A
-nest that can't be reordered or vectorised stays as it is, so this template always applies.
+Every nest is brought to the memory order of what it stores, neighbouring loops that step through
+all buffers together become one, the innermost is cut into vectors and the outermost shared by
+threads. A nest that can't be reordered or vectorised stays as it is, so this template always
+applies.
 
 Knobs: `vectors`, how many vectors an iteration of the innermost loop computes.
 """
@@ -35,6 +36,7 @@ from mlc.passes.schedule.templates.base import (
     roots,
     stride_of,
 )
+
 
 class Elementwise:
     """Schedules each nest on its own."""
@@ -90,9 +92,7 @@ def _only_store(nest: Stmt) -> Store | None:
     return stores[0] if len(stores) == 1 else None
 
 
-def _memory_order(
-    schedule: Schedule, names: list[str], store: Store
-) -> tuple[Schedule, list[str]]:
+def _memory_order(schedule: Schedule, names: list[str], store: Store) -> tuple[Schedule, list[str]]:
     """Loops by falling stride of the store; loops that it does not depend on stay outermost."""
     strides = {name: stride_of(store.buffer, store.index, name) for name in names}
     if None in strides.values() or 0 in strides.values():
@@ -148,9 +148,7 @@ def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple]]:  # type: ignore[type-ar
 
 def _dimension(buffer: Buffer, index: tuple, loop: str) -> int | None:  # type: ignore[type-arg]
     """The one dimension that a loop walks, if its index is the bare variable."""
-    found = [
-        dim for dim, part in enumerate(index) if getattr(part, "name", None) == loop
-    ]
+    found = [dim for dim, part in enumerate(index) if getattr(part, "name", None) == loop]
     return found[0] if len(found) == 1 else None
 
 
@@ -190,5 +188,3 @@ def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
         if count >= 8 * machine.threads:
             break
     return schedule
-
-

@@ -1,8 +1,8 @@
 """reduction: sums, maxima, softmax and normalisations, all in one pass over the rows.
 
-Every temporary is computed inside the loop over rows, so that a row is read from memory once and stays
-in cache. Where the reduced axis lies densely in memory, vectors run along it and partial results are
-combined at the end of the row; where another axis does, its elements are the lanes:
+Every temporary is computed inside the loop over rows, so that a row is read from memory once and
+stays in cache. Where the reduced axis lies densely in memory, vectors run along it and partial
+results are combined at the end of the row; where another axis does, its elements are the lanes:
 
     for rows (parallel)                        for rows, tiles of the dense axis (parallel)
       for along the row: partial[lane] += x      for reduced axes: acc[lane] += x[…, lane]
@@ -14,9 +14,11 @@ Knobs: `vectors`, how many vectors of partial results.
 
 from __future__ import annotations
 
+from typing import cast
+
 from mlc.errors import ScheduleError
 from mlc.ir.expr import Const, Load
-from mlc.ir.graph import Attr
+from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.ir.rewrite import walk, walk_exprs
 from mlc.ir.stmt import Alloc, For, Stmt, Store
@@ -46,9 +48,13 @@ from mlc.passes.schedule.templates.base import (
 )
 
 _OPERATORS = frozenset(
-    ("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod")
-    + ("softmax", "log_softmax", "layer_norm", "rms_norm", "lrn")
+    (
+        *("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod"),
+        *("softmax", "log_softmax", "layer_norm", "rms_norm"),
+    )
 )
+_TRAILING = ("layer_norm", "rms_norm")
+"""Those that reduce over an axis and all axes after it."""
 
 
 class Reduction:
@@ -97,21 +103,19 @@ def _split_axes(group: Group, anchor: Stage) -> tuple[list[str], list[str]]:
     """Loops of the last nest over rows, and those along the reduced axes."""
     loops = final_loops(group)
     rank = anchor.node.inputs[0].type.rank
-    reduced = _reduced_axes(anchor.node.attrs, rank, anchor.node.op)
+    reduced = _reduced_axes(anchor.node)
     if len(loops) != rank:
         return list(loops), []
     rows = [name for axis, name in enumerate(loops) if axis not in reduced]
     return rows, [name for axis, name in enumerate(loops) if axis in reduced]
 
 
-def _reduced_axes(attrs: dict[str, Attr] | object, rank: int, op: str) -> set[int]:
-    axes = attrs.get("axes")  # type: ignore[attr-defined]
+def _reduced_axes(node: Node) -> set[int]:
+    axes = node.attrs.get("axes")
     if axes is not None:
-        return set(axes)
-    if op == "lrn":
-        return set()
-    axis = attrs.get("axis")  # type: ignore[attr-defined]
-    return set(range(axis, rank)) if op in ("layer_norm", "rms_norm") else {axis}
+        return set(cast("tuple[int, ...]", axes))
+    axis = cast(int, node.attrs["axis"])
+    return set(range(axis, node.inputs[0].type.rank)) if node.op in _TRAILING else {axis}
 
 
 def _dense_axis(group: Group, schedule: Schedule) -> str | None:
@@ -219,5 +223,3 @@ def _share(schedule: Schedule, rows: list[str], machine: Machine, elements: int)
             break
         schedule = after
     return schedule
-
-

@@ -1,4 +1,4 @@
-"""window: depthwise convolution and pooling, where each channel is reduced on its own.
+"""window: depthwise convolution, pooling and lrn, where results are reduced over a small window.
 
     for images, rows, tiles of channels, tiles of columns
       acc[columns, channels] = start         in registers
@@ -38,18 +38,18 @@ from mlc.passes.schedule.templates.base import (
     kind_of,
 )
 
-_POOLS = ("max_pool", "avg_pool")
+_OPERATORS = ("max_pool", "avg_pool", "lrn")
 
 
 class Window:
-    """Schedules groups around a depthwise convolution or a pooling."""
+    """Schedules groups around a depthwise convolution, a pooling or an lrn."""
 
     name = "window"
 
     def matches(self, group: Group) -> bool:
-        """One depthwise convolution or pooling over at least one spatial axis."""
+        """One reduction over a window, and it is depthwise where it is a convolution."""
         heavy = [s for s in group.stages if kind_of(s) in (Kind.CONTRACTION, Kind.REDUCTION)]
-        return len(heavy) == 1 and (heavy[0].node.op in _POOLS or is_depthwise(heavy[0].node))
+        return len(heavy) == 1 and (heavy[0].node.op in _OPERATORS or is_depthwise(heavy[0].node))
 
     def space(self, group: Group, machine: Machine) -> Space:
         """Positions and vectors at once."""
@@ -64,7 +64,9 @@ class Window:
         vectors = 2 if sizes[dense] > lanes else 1
         width = sizes[_row_axis(anchor, dense)]
         most = max(1, machine.target.vector_registers // (2 * vectors))
-        rows = min(range(1, min(width, most, 8) + 1), key=lambda n: (-(-width // n) * (n + 1), -n))
+        rows = min(
+            range(1, max(1, min(width, most, 8)) + 1), key=lambda n: (-(-width // n) * (n + 1), -n)
+        )
         return {"rows": rows, "vectors": vectors}
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
