@@ -18,6 +18,7 @@ _LOADS_PER_CYCLE = 2.0
 _ROW_COST = 0.08
 _COLUMN_COST = 0.2
 """Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
+_UNEVEN_PENALTY = 1.02
 _LOOP_OVERHEAD = 0.25
 """Cycles that counting and branching cost each iteration beside the arithmetic."""
 
@@ -48,10 +49,15 @@ def choose_tile(
     return min(
         [tile for tile in candidates if tile.rows <= most_rows],
         key=lambda tile: (
-            round(cycles(rows, columns, tile, lanes, target), 3),
+            round(cycles(rows, columns, tile, lanes, target) * _unevenness(columns, tile), 3),
             -tile.rows * tile.columns,
         ),
     )
+
+
+def _unevenness(columns: int, tile: RegisterTile) -> float:
+    """Panels that do not divide the columns have to be filled up, which costs memory."""
+    return 1.0 if columns % tile.columns == 0 else _UNEVEN_PENALTY
 
 
 def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple[RegisterTile, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlc.errors import ScheduleError
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.schedule import Schedule
@@ -9,6 +11,7 @@ from mlc.passes.schedule.templates.base import Knobs, Machine, Template
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.convolution import Convolution
 from mlc.passes.schedule.templates.elementwise import Elementwise
+from mlc.passes.schedule.templates.prepare import schedule_prepare
 from mlc.passes.schedule.templates.recurrent import Recurrent
 from mlc.passes.schedule.templates.reduction import Reduction
 from mlc.passes.schedule.templates.window import Window
@@ -45,11 +48,24 @@ def schedule_group(
     """
     machine = Machine(target, threads, exact)
     if knobs is not None:
-        return template_for(group).apply(group, knobs, machine)
+        schedule = template_for(group).apply(group, knobs, machine)
+    else:
+        schedule = _first_default(group, machine)
+    prepare = tuple(schedule_prepare(func) for func in schedule.func.prepare)
+    return replace(schedule, func=replace(schedule.func, prepare=prepare))
+
+
+def _first_default(group: Group, machine: Machine) -> Schedule:
     matching = [template for template in TEMPLATES if template.matches(group)]
     for template in matching[:-1]:
-        try:
-            return template.apply(group, template.default(group, machine), machine)
-        except ScheduleError:
-            continue
+        schedule = _default_schedule(template, group, machine)
+        if schedule is not None:
+            return schedule
     return matching[-1].apply(group, matching[-1].default(group, machine), machine)
+
+
+def _default_schedule(template: Template, group: Group, machine: Machine) -> Schedule | None:
+    try:
+        return template.apply(group, template.default(group, machine), machine)
+    except ScheduleError:
+        return None
