@@ -13,6 +13,7 @@ from mlc.backends.llvm.emit.function import emit_kernel
 from mlc.backends.llvm.native.thread_pool import thread_pool_ir
 from mlc.ir.program import KernelCall, Place, Program
 from mlc.ir.stmt import Func
+from mlc.runtime.native import OUT_OF_BOUNDS
 
 CONSTANTS, ARENA, POOL, PROFILE, FIRST_PORT = range(5)
 
@@ -23,9 +24,6 @@ SPARE_BYTES = 4096
 _GUARDS = f"""\
 @mlc_out_of_bounds = internal global i32 0
 @mlc_spare_memory = internal global [{SPARE_BYTES} x i8] zeroinitializer, align 64"""
-
-OUT_OF_BOUNDS = 1
-"""What `mlc_run` returns when an access was out of bounds."""
 
 
 def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -> str:
@@ -40,14 +38,14 @@ def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -
         for symbol, func in program.kernels.items()
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
-    run = _run_function(program.calls, len(program.inputs))
+    run = _run_function(program.calls, len(program.inputs), check_bounds)
     return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, run])
 
 
 def emit_functions(funcs: Sequence[Func], triple: str, *, check_bounds: bool = False) -> str:
     """A module of kernels alone, callable from outside as `void @name(ptr args, ptr pool)`.
 
-    `i32 @mlc_status()` tells whether any access was out of bounds so far.
+    `i32 @mlc_status()` tells whether any access was out of bounds since it was asked.
     """
     declarations: dict[str, None] = {}
     kernels = [
@@ -58,11 +56,12 @@ def emit_functions(funcs: Sequence[Func], triple: str, *, check_bounds: bool = F
         for func in funcs
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
-    status = "\n".join(["define i32 @mlc_status() nounwind {", "entry:", *_status("now"), "}"])
+    body = _status("now", check_bounds)
+    status = "\n".join(["define i32 @mlc_status() nounwind {", "entry:", *body, "}"])
     return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, status])
 
 
-def _run_function(calls: Sequence[KernelCall], inputs: int) -> str:
+def _run_function(calls: Sequence[KernelCall], inputs: int, check_bounds: bool) -> str:
     lines = ["define i32 @mlc_run(ptr %table) nounwind {", "entry:"]
     lines += _table_entry("constants", CONSTANTS) + _table_entry("arena", ARENA)
     lines += _table_entry("pool", POOL) + _table_entry("profile", PROFILE)
@@ -78,18 +77,23 @@ def _run_function(calls: Sequence[KernelCall], inputs: int) -> str:
     lines.append("plain:")
     for number, call in enumerate(calls):
         lines += _call(call, f"c{number}")
-    lines += [*_status("plain"), "timed:"]
+    lines += [*_status("plain", check_bounds), "timed:"]
     for number, call in enumerate(calls):
         lines.append(f"  %start{number} = call i64 @mlc_clock_ns()")
         lines += _call(call, f"t{number}")
         lines += _profile(number)
-    lines += [*_status("timed"), "}"]
+    lines += [*_status("timed", check_bounds), "}"]
     return "\n".join(lines)
 
 
-def _status(name: str) -> list[str]:
+def _status(name: str, check_bounds: bool) -> list[str]:
+    """Return whether an access was out of bounds, and forget it for the next call."""
+    if not check_bounds:
+        return ["  ret i32 0"]
     return [
-        f"  %{name}.status = load i32, ptr @mlc_out_of_bounds",
+        f"  %{name}.flag = atomicrmw xchg ptr @mlc_out_of_bounds, i32 0 monotonic",
+        f"  %{name}.left = icmp ne i32 %{name}.flag, 0",
+        f"  %{name}.status = select i1 %{name}.left, i32 {OUT_OF_BOUNDS}, i32 0",
         f"  ret i32 %{name}.status",
     ]
 
