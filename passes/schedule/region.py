@@ -185,8 +185,9 @@ class Walkers:
     def solve(self, index: Expr) -> dict[str, Expr]:
         """The variables at which the walked index is `index`."""
         position = index - self.offset
-        solution: dict[str, Expr] = {}
-        for number, (var, weight, extent) in enumerate(self.digits):
+        solution: dict[str, Expr] = {var: Const(0) for var, _, _ in self.digits}
+        walking = [digit for digit in self.digits if digit[2] > 1] or self.digits[:1]
+        for number, (var, weight, extent) in enumerate(walking):
             digit = position // weight
             solution[var] = digit % extent if number > 0 else digit
         return solution

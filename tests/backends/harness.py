@@ -92,6 +92,10 @@ class Kernels:
         for number, argument in enumerate(work):
             argument.assert_rest_untouched(f"workspace {number}")
 
+    def status(self) -> int:
+        """1 if an access was out of bounds so far."""
+        return ctypes.CFUNCTYPE(ctypes.c_int32)(self.code.address("mlc_status"))()
+
 
 @contextmanager
 def pool_of(code: LoadedObject, threads: int) -> Iterator[int | None]:
@@ -116,12 +120,14 @@ def run_compiled(
     *,
     params: Sequence[Buffer] = (),
     check_bounds: bool = False,
+    status: int = 0,
 ) -> dict[str, Array]:
     """Compile a function that `finish_loops` made, run it, and return its parameters afterwards.
 
     `values` are the contents of those parameters that have any, `params` the parameters as they
     were before a schedule gave the same memory other dimensions. What a `prepare` function writes
-    is made first, by compiled code too. Nothing but the other parameters is written.
+    is made first, by compiled code too. Nothing but the other parameters is written. `status` is
+    what the code reports afterwards: 1 where an access was out of bounds.
     """
     func = replace(func, name="kernel")
     prepare = [replace(part, name=f"prepare{n}") for n, part in enumerate(func.prepare)]
@@ -136,6 +142,7 @@ def run_compiled(
         written._before = written.memory.copy()
     with pool_of(kernels.code, threads) as pool:
         kernels.call(func.name, arguments, pool)
+    assert kernels.status() == status
     for buffer in func.params:
         argument = arguments[buffer.name]
         if buffer.name in values or buffer.scope == "constant":

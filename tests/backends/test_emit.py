@@ -59,9 +59,13 @@ def assert_close(found: Array, wanted: Array, name: str) -> None:
     np.testing.assert_allclose(found, exact, tolerance, tolerance * scale, err_msg=name)
 
 
-def check(kernel: Lowered, target: str, threads: int, knobs: Any = None) -> None:
+def check(
+    kernel: Lowered, target: str, threads: int, knobs: Any = None, *, check_bounds: bool = False
+) -> None:
     func, params = kernel.scheduled(target, threads, knobs), kernel.group.func.params
-    found = run_compiled(func, kernel.inputs, target, threads, params=params)
+    found = run_compiled(
+        func, kernel.inputs, target, threads, params=params, check_bounds=check_bounds
+    )
     for number, wanted in enumerate(kernel.case.expected):
         assert_close(found[f"out{number}"], wanted, f"out{number} of {kernel.case.op}")
 
@@ -72,7 +76,7 @@ def check_any(data: st.DataObject, op: str) -> None:
     knobs = None
     if data.draw(st.booleans()):
         knobs = data.draw(knobs_for(kernel.group, target, threads))
-    check(kernel, target, threads, knobs)
+    check(kernel, target, threads, knobs, check_bounds=data.draw(st.booleans()))
 
 
 @pytest.mark.parametrize("op", OPERATORS)

@@ -156,6 +156,12 @@ def _product(state: State, left: IndexValue, right: IndexValue) -> IndexValue:
     return Scalar(state.hoisted(level, f"mul i64 {names[0]}, {names[1]}"), level)
 
 
+def lanes_apart(state: State, offset: Offset) -> bool:
+    """Whether lanes are to be addressed one by one: they lie anywhere, or each is checked."""
+    stride = offset.lane_stride
+    return stride is None or (state.check_bounds and offset.lanes > 1 and stride not in (0, 1))
+
+
 def checked_address(state: State, buffer: Buffer, offset: Offset) -> str:
     """The pointer to the first lane; with `check_bounds`, one that is safe for any index."""
     pointer = address(state, buffer, offset.linear)
@@ -175,10 +181,11 @@ def guarded(state: State, buffer: Buffer, pointer: str, first: IndexValue, reach
     high = sum(max(0, step) for step in steps) - max(0, reach)
     name = str(first) if isinstance(first, int) else first.name
     distance = state.op(f"sub i64 {name}, {low}")
-    inside = state.op(f"icmp ule i64 {distance}, {high - low}") if high >= low else "false"
-    old = state.builder.op("load i32, ptr @mlc_out_of_bounds")
-    new = state.builder.op(f"select i1 {inside}, i32 {old}, i32 1")
-    state.builder.line(f"store i32 {new}, ptr @mlc_out_of_bounds")
+    inside = "false"
+    if high >= low and 0 not in buffer.shape:
+        inside = state.op(f"icmp ule i64 {distance}, {high - low}")
+    flag = f"select i1 {inside}, ptr @mlc_spare_memory, ptr @mlc_out_of_bounds"
+    state.builder.line(f"store i32 1, ptr {state.op(flag)}")
     return state.builder.op(f"select i1 {inside}, ptr {pointer}, ptr @mlc_spare_memory")
 
 

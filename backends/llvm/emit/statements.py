@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlc.backends.llvm.emit.addresses import checked_address, index_value, offset_of
+from mlc.backends.llvm.emit.addresses import (
+    checked_address,
+    index_value,
+    lanes_apart,
+    offset_of,
+)
 from mlc.backends.llvm.emit.memory import store_lanes, store_vector
 from mlc.backends.llvm.emit.state import IndexValue, Scalar, Slot, State
 from mlc.backends.llvm.emit.values import emit_value, index_slot, vector_offsets
@@ -38,7 +43,7 @@ def _store(state: State, stmt: Store) -> None:
         state.registers[slot] = value
         state.register_types[slot] = type_name(buffer.dtype, offset.lanes)
         return
-    if offset.lane_stride is None:
+    if lanes_apart(state, offset):
         store_lanes(state, buffer, vector_offsets(state, buffer, stmt.index), value)
         return
     pointer = checked_address(state, buffer, offset)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlc.backends.llvm.emit.addresses import Offset, checked_address, index_value, offset_of
+from mlc.backends.llvm.emit.addresses import (
+    Offset,
+    checked_address,
+    index_value,
+    lanes_apart,
+    offset_of,
+)
 from mlc.backends.llvm.emit.integers import choose, emit_division, emit_shift
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
 from mlc.backends.llvm.emit.state import State
@@ -239,7 +245,7 @@ def _load(state: State, expr: Load) -> str:
     if expr.buffer.scope == "register":
         slot = index_slot(state, offset)
         return state.registers[(expr.buffer.name, slot)]
-    if offset.lane_stride is None:
+    if lanes_apart(state, offset):
         return load_lanes(state, expr.buffer, vector_offsets(state, expr.buffer, expr.index))
     pointer = checked_address(state, expr.buffer, offset)
     return load_vector(state, expr.buffer, pointer, offset.lanes, offset.lane_stride)
