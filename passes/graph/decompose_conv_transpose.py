@@ -72,13 +72,13 @@ def phase_weights(weights: np.ndarray, strides: Ints) -> np.ndarray:
     taps = [-(-size // stride) for size, stride in zip(kernel, strides, strict=True)]
     result = np.zeros((outputs, *strides, channels, *taps), weights.dtype)
     for phase in itertools.product(*map(range, strides)):
-        every = tuple(slice(p, None, s) for p, s in zip(phase, strides, strict=True))
-        picked = weights[(slice(None), slice(None), *every)]
+        every: list[slice] = [slice(p, None, s) for p, s in zip(phase, strides, strict=True)]
+        picked = weights[tuple([slice(None), slice(None), *every])]
         flipped = np.flip(picked, tuple(range(2, picked.ndim))).swapaxes(0, 1)
-        last = tuple(
-            slice(tap - size, None) for tap, size in zip(taps, picked.shape[2:], strict=True)
-        )
-        result[(slice(None), *phase, slice(None), *last)] = flipped
+        lengths = zip(taps, picked.shape[2:], strict=True)
+        last = [slice(tap - length, None) for tap, length in lengths]
+        place: list[slice | int] = [slice(None), *phase, slice(None), *last]
+        result[tuple(place)] = flipped
     return result.reshape(-1, channels, *taps)
 
 

@@ -44,7 +44,7 @@ def winograd(
     Transforms take `lanes` channels at a time. With `threads` above one, chunks run in parallel, or
     where they are fewer than four for each thread, the parts of one chunk do.
 
-    Of what comes out the example shows one element of each transform, and the product.
+    Of what comes out the example shows one element of the input transform and one result.
 
     >>> from mlc.ir.text import parse_func, print_func
     >>> func = parse_func('''func conv(x: f32[1,8,4,4], w: f32[8,8,3,3] constant,
@@ -65,12 +65,11 @@ def winograd(
     ... }''')
     >>> made = winograd(Schedule(func), "acc", 2, rows=1, columns=8, lanes=8, chunk=1)
     >>> lines = [line.strip() for line in print_func(made.func).splitlines()]
-    >>> shown = "winograd_v[0, 5", "o_result[1, 1", "y[o_tile, o_block * 8 + o_lane, 1, 1]"
+    >>> shown = "winograd_v[0, 5", "y[o_tile, o_block * 8 + o_lane, 1, 1]"
     >>> for line in lines:
     ...     if line.startswith(shown):
     ...         print(line)
     winograd_v[0, 5, v_tile, v_block * 8 + v_lane] = v_middle[1, 1, v_lane] + v_middle[1, 2, v_lane]
-    o_result[1, 1, o_lane] = o_middle[1, 1, o_lane] + o_middle[1, 3, o_lane] - o_middle[1, 2, o_lane]
     y[o_tile, o_block * 8 + o_lane, 1, 1] = max(o_result[1, 1, o_lane], 0.0:f32)
 
     Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
