@@ -48,15 +48,17 @@ def main(
     for model in track(only or DEFAULT_MODELS, "measuring", console=console):
         rows.append(measure(model, engines, threads, batch, rounds, seconds))
         console.print(_line(rows[-1], engines))
+        if output is not None:
+            _write(output, rows, threads, batch)
     console.print(_table(rows, engines, threads, batch))
-    if output is not None:
-        document = {
-            "machine": platform.processor() or platform.machine(),
-            "threads": threads,
-            "batch": batch,
-            "rows": rows,
-        }
-        output.write_text(json.dumps(document, indent=1))
+
+
+def _write(output: Path, rows: list[Row], threads: int, batch: int) -> None:
+    machine = platform.processor() or platform.machine()
+    document = {"machine": machine, "threads": threads, "batch": batch, "rows": rows}
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    unfinished.write_text(json.dumps(document, indent=1))
+    unfinished.replace(output)
 
 
 def measure(
