@@ -10,6 +10,7 @@ from mlc.passes.loops.hoist_guards import hoist_guards
 from mlc.passes.loops.peel_borders import peel_borders
 from mlc.passes.loops.simplify import simplify_func
 from mlc.passes.loops.specialise_tails import specialise_tails
+from mlc.passes.loops.transpose_tiles import transpose_tiles
 from mlc.passes.loops.vectorize_loops import vectorize_loops
 
 LOOP_PASSES = (
@@ -17,6 +18,7 @@ LOOP_PASSES = (
     hoist_guards,
     peel_borders,
     specialise_tails,
+    transpose_tiles,
     vectorize_loops,
     demote_registers,
 )

@@ -22,6 +22,7 @@ from mlc.passes.schedule.primitives import (
     parallel,
     reorder,
     split,
+    unroll,
     vectorize,
 )
 from mlc.passes.schedule.schedule import Schedule
@@ -78,7 +79,11 @@ def schedule_nest(schedule: Schedule, name: str, vectors: int, machine: Machine)
         schedule, names = _memory_order(schedule, [loop.var for loop in loops], store)
         schedule, names = _collapse(schedule, names)
         if names:
-            schedule, names = _vectors(schedule, names, vectors, machine)
+            across = _loop_to_transpose(schedule, names)
+            if across is not None:
+                schedule, names = _transposing_tiles(schedule, names, across)
+            else:
+                schedule, names = _vectors(schedule, names, vectors, machine)
             return _share(schedule, names, machine)
     return _share(schedule, [loop.var for loop in loops], machine)
 
@@ -93,8 +98,16 @@ def _only_store(nest: Stmt) -> Store | None:
 
 
 def _memory_order(schedule: Schedule, names: list[str], store: Store) -> tuple[Schedule, list[str]]:
-    """Loops by falling stride of the store; loops that it does not depend on stay outermost."""
-    strides = {name: stride_of(store.buffer, store.index, name) for name in names}
+    """Loops by falling stride of the store, those that run once outermost.
+
+    Loops that run more often without moving the store keep all in their places.
+    """
+    strides = {
+        name: math.inf
+        if schedule.loop(name).extent == Const(1)
+        else stride_of(store.buffer, store.index, name)
+        for name in names
+    }
     if None in strides.values() or 0 in strides.values():
         return schedule, names
     wanted = sorted(names, key=lambda name: -(strides[name] or 0))
@@ -168,6 +181,47 @@ def _vectors(
     schedule = split(schedule, inner, step, names=(f"{inner}_o", f"{inner}_v"))
     schedule = attempt(vectorize, schedule, f"{inner}_v")
     return schedule, [*names[:-1], f"{inner}_o"]
+
+
+def _loop_to_transpose(schedule: Schedule, names: list[str]) -> str | None:
+    """A loop along which something is read densely that the innermost loop reads far apart."""
+    inner = names[-1]
+    for buffer, index in _accesses(schedule.loop(inner)):
+        if stride_of(buffer, index, inner) in (0, 1, None):
+            continue
+        for name in reversed(names[:-1]):
+            if stride_of(buffer, index, name) == 1 and _side(schedule, name, inner) > 1:
+                return name
+    return None
+
+
+def _side(schedule: Schedule, *names: str) -> int:
+    """The side of the square tiles to cut two loops into; 1 where one is too short."""
+    extents = [int(getattr(schedule.loop(name).extent, "value", 1)) for name in names]
+    return next((side for side in (8, 4) if _fits(extents, side)), 1)
+
+
+def _fits(extents: list[int], side: int) -> bool:
+    """Whether tiles leave no rest, or one that hardly matters."""
+    return all(extent % side == 0 or extent >= 4 * side for extent in extents)
+
+
+def _transposing_tiles(
+    schedule: Schedule, names: list[str], across: str
+) -> tuple[Schedule, list[str]]:
+    """Square tiles, to be transposed in registers; two in turn use whole lines of the cache."""
+    inner = names[-1]
+    side = _side(schedule, across, inner)
+    outer = (f"{across}_o", f"{across}_l")
+    schedule = split(schedule, across, 2 * side, names=outer)
+    schedule = split(schedule, outer[1], side, names=(f"{across}_m", f"{across}_t"))
+    schedule = split(schedule, inner, side, names=(f"{inner}_o", f"{inner}_v"))
+    around = [outer[0] if name == across else name for name in names[:-1]]
+    order = [*around, f"{inner}_o", f"{across}_m", f"{across}_t", f"{inner}_v"]
+    schedule = reorder(schedule, *order)
+    schedule = attempt(unroll, schedule, f"{across}_t")
+    schedule = attempt(vectorize, schedule, f"{inner}_v")
+    return schedule, [*around, f"{inner}_o"]
 
 
 def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
