@@ -62,16 +62,17 @@ def _strides(draw: st.DrawFn, tensor: TensorType) -> tuple[int, ...]:
 
 
 @st.composite
-def lowered(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Lowered:
-    """A case as a group: each input in any memory order, some of them constants."""
+def lowered(draw: st.DrawFn, cases: st.SearchStrategy[Case], *, constants: bool = True) -> Lowered:
+    """A case as a group: each input in any memory order, some of them constants if allowed."""
     case = draw(cases)
     inputs = [Value(f"x{n}", tensor) for n, tensor in enumerate(case.types)]
     views = {value: View(value, 0, value.type.strides) for value in inputs}
-    constants: dict[Value, Array] = {}
+    known: dict[Value, Array] = {}
+    ways = ["plain", "strided", "constant"] if constants else ["plain", "strided"]
     for value, array in zip(inputs, case.inputs, strict=True):
-        how = draw(st.sampled_from(["plain", "constant", "strided"]))
+        how = draw(st.sampled_from(ways))
         if how == "constant":
-            constants[value] = array
+            known[value] = array
         if how == "strided":
             views[value] = View(value, 0, draw(_strides(value.type)))
     outputs = []
@@ -81,8 +82,8 @@ def lowered(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Lowered:
         outputs.append(Value(f"y{number}", tensor.with_layout(layout)))
     node = Node(case.op, tuple(inputs), tuple(outputs), case.attrs, ("the node",))
     views.update({value: View(value, 0, value.type.strides) for value in outputs})
-    graph = Graph("test", tuple(inputs), tuple(outputs), (node,), constants)
-    group = lower_group(node, graph, views, constants)
+    graph = Graph("test", tuple(inputs), tuple(outputs), (node,), known)
+    group = lower_group(node, graph, views, known)
     arrays = dict(zip(inputs, case.inputs, strict=True))
     named = {f"in{n}": arrays[value] for n, value in enumerate(group_inputs(node))}
     return Lowered(case, group, named)
