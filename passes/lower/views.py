@@ -95,7 +95,7 @@ def _expand(source: View, shape: Sequence[int], attrs: Mapping[str, Attr], out: 
     lead = len(target) - len(shape)
     strides = [0] * lead
     for axis, size in enumerate(shape):
-        strides.append(0 if size == 1 else source.strides[axis])
+        strides.append(source.strides[axis] if size == target[lead + axis] else 0)
     return View(source.root, source.offset, tuple(strides))
 
 
@@ -119,8 +119,8 @@ def reshape_strides(
     if math.prod(target) == 0:
         return tuple(0 for _ in target)
     axes = [(d, s) for d, s in zip(shape, strides, strict=True) if d != 1]
-    result = [0] * len(target)
-    inner = len(target) - 1
+    result = [1] * len(target)
+    inner, step = len(target) - 1, 1
     for size, step in _merged(reversed(axes)):
         while size > 1:
             while inner >= 0 and target[inner] == 1:
@@ -132,7 +132,7 @@ def reshape_strides(
             step *= target[inner]
             size //= target[inner]
             inner -= 1
-    return tuple(result)
+    return (*[step] * (inner + 1), *result[inner + 1 :])
 
 
 def _merged(axes: object) -> list[tuple[int, int]]:
