@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, get_args
 
 from mlc.backends.llvm.link import link_shared
 from mlc.backends.llvm.machine import load_object
-from mlc.backends.llvm.sections import assembly_by_kernel
 from mlc.backends.llvm.targets import resolve
-from mlc.build import Options, build, machine_of
+from mlc.build import Options, build, machine_of, provide_assembly
 from mlc.cache import CompileCache, cache_key, open_cache
 from mlc.errors import ArtifactError, CompileError, InputError, ShapeError, TargetError
 from mlc.fingerprint import sources_digest, versions
@@ -74,7 +73,7 @@ def compile(
     if dump is None:
         module = store.load(key, object_loader=load_object, linker=link_shared)
         if module is not None:
-            _provide_assembly(module, resolved)
+            provide_assembly(module.texts, module.kernels, resolved)
             return module
     compiled = build(graph, resolved, options, context)
     store.store(key, compiled)
@@ -194,9 +193,3 @@ def _key(graph: Graph, target: Target, options: Options, context: Context) -> st
             "compiler": sources_digest(),
         }
     )
-
-
-def _provide_assembly(module: Module, target: Target) -> None:
-    """The cache keeps no assembly: make it of the LLVM IR when somebody asks."""
-    texts, kernels = module.texts, module.kernels
-    texts.provide("asm", lambda: assembly_by_kernel(texts.get("llvm"), kernels, target))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlc.backends.llvm.constants import fill_constants
@@ -65,7 +65,8 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         # Now, so that a module does not keep the model's weights for the sake of its texts.
         printed = print_graph(graph, context.digests), print_graph(optimized, context.digests)
     loops = _kernel_texts(program, scheduled)
-    _dump(context, program, loops, text, target)
+    texts = _texts(*printed, loops, text, target)
+    _dump(context, program, loops, texts)
     return Compiled(
         name=graph.name,
         machine=machine_of(target),
@@ -76,7 +77,7 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         constants=constants,
         arena_bytes=program.arena_bytes,
         num_threads=options.num_threads,
-        texts=_texts(*printed, loops, text, target),
+        texts=texts,
         versions=versions(),
     )
 
@@ -114,22 +115,25 @@ def _texts(
         "optimized": {"": optimized},
         "loops": print_loops,
         "llvm": lambda: llvm_by_kernel(llvm, kernels),
-        "asm": lambda: assembly_by_kernel(llvm, kernels, target),
     }
-    return Texts(sources)
+    texts = Texts(sources)
+    provide_assembly(texts, kernels, target)
+    return texts
 
 
-def _dump(
-    context: Context, program: Program, loops: Mapping[str, Func], llvm: str, target: Target
-) -> None:
+def provide_assembly(texts: Texts, kernels: Collection[str], target: Target) -> None:
+    """Assembly is kept nowhere: it is made of the LLVM IR when somebody asks."""
+    texts.provide("asm", lambda: assembly_by_kernel(texts.get("llvm"), kernels, target))
+
+
+def _dump(context: Context, program: Program, loops: Mapping[str, Func], texts: Texts) -> None:
     if context.dump is None:
         return
-    by_kernel = llvm_by_kernel(llvm, loops)
-    assembly = assembly_by_kernel(llvm, loops, target)
+    llvm, assembly = texts.sections("llvm"), texts.sections("asm")
     for symbol, func in loops.items():
         context.dump.write(f"{symbol}.loops.mlc", print_func(func))
         context.dump.write(f"{symbol}.final.mlc", print_func(program.kernels[symbol]))
-        context.dump.write(f"{symbol}.ll", by_kernel[symbol])
+        context.dump.write(f"{symbol}.ll", llvm[symbol])
         context.dump.write(f"{symbol}.s", assembly[symbol])
-    context.dump.write("module.ll", llvm)
+    context.dump.write("module.ll", texts.get("llvm"))
     context.write_reports()

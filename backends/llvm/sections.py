@@ -22,10 +22,11 @@ def llvm_by_kernel(text: str, kernels: Collection[str]) -> dict[str, str]:
     """
     sections: dict[str, list[str]] = {name: [] for name in ("", *kernels)}
     for block in text.split("\n\n"):
+        block = block.strip("\n")
         head = block.split("(", 1)[0]
         symbol = head.rsplit("@", 1)[-1].split(".par", 1)[0] if "@" in head else ""
         owner = symbol if block.startswith("define") and symbol in sections else ""
-        sections[owner].append(block.strip("\n") + "\n")
+        sections[owner].append(block + "\n")
     return {name: "\n".join(blocks) for name, blocks in sections.items()}
 
 

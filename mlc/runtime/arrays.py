@@ -132,7 +132,8 @@ def _dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 def _kind(value: object) -> str:
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ another file of the same name.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -57,7 +58,7 @@ def write_artifact(
     target = Path(path)
     _check_replaceable(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         with tempfile.TemporaryDirectory(
             prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
         ) as scratch:
@@ -89,6 +90,13 @@ def _check_replaceable(target: Path) -> None:
         raise ArtifactError(
             f"{target} exists and is no mlc artifact", hint="choose another path, or remove it"
         )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
 def _linked(compiled: Compiled, linker: Linker | None) -> Code:

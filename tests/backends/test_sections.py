@@ -15,7 +15,7 @@ TEXT = "\n\n".join(
         "declare void @outside()",
         FUNCTION.format("k0_add", 10),
         FUNCTION.format("k0_add.par0", 11),
-        FUNCTION.format("helper", 12),
+        FUNCTION.format("helper", 12) + "\n",
         FUNCTION.format("k1_mul", 13),
     ]
 )
