@@ -101,8 +101,7 @@ def _driver(call: str, blocks: Sequence[Block], threads: int) -> str:
         room = -(-max(block.data.size, 1) // 64) * 64
         lines += [
             f"  %b{number} = call ptr @aligned_alloc(i64 64, i64 {room})",
-            f"  %r{number} = call i64 @fread(ptr %b{number}, i64 1, i64 {block.data.size}, "
-            "ptr %source)",
+            f"  %r{number} = call i64 @fread({_extent(number, block)}, ptr %source)",
             f"  %a{number} = getelementptr i8, ptr %b{number}, i64 {block.offset}",
             f"  %s{number} = getelementptr ptr, ptr %table, i64 {number}",
             f"  store ptr %a{number}, ptr %s{number}",
@@ -112,12 +111,15 @@ def _driver(call: str, blocks: Sequence[Block], threads: int) -> str:
     lines.append("  call void @mlc_pool_destroy(ptr %pool)")
     lines.append("  %target = call ptr @fopen(ptr %taken, ptr @writing)")
     lines += [
-        f"  %w{number} = call i64 @fwrite(ptr %b{number}, i64 1, i64 {block.data.size}, "
-        "ptr %target)"
+        f"  %w{number} = call i64 @fwrite({_extent(number, block)}, ptr %target)"
         for number, block in enumerate(blocks)
     ]
     lines += ["  %closed = call i32 @fclose(ptr %target)", "  ret i32 %status", "}"]
     return "\n".join(lines)
+
+
+def _extent(number: int, block: Block) -> str:
+    return f"ptr %b{number}, i64 1, i64 {block.data.size}"
 
 
 def run_model(model: Compiled, feeds: Mapping[str, Array], target: Target) -> dict[str, Array]:
