@@ -46,6 +46,7 @@ from mlc.passes.schedule.templates.base import (
     inner_loops,
     kind_of,
 )
+from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import candidate_tiles, choose_tile
 
 _PAGE = 4096
@@ -119,7 +120,9 @@ class Contraction:
         schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
         schedule = set_scope(schedule, anchor.outputs[0], "register")
         schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape)
+        before = schedule.loops().keys()
         schedule = _pack_columns(schedule, anchor, int(knobs["columns"]))
+        schedule = schedule_nests(schedule, 2, machine, skip=before)
         work = anchor.node.output.type.elements * shape.depth
         if machine.threads > 1 and work > PARALLEL_ELEMENTS:
             for loop in outer:

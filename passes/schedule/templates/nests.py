@@ -1,0 +1,219 @@
+"""Plain nests, each on its own: order, collapse, cut into vectors or tiles, share.
+
+A nest is brought to the memory order of what it stores; neighbouring loops that step through all
+buffers together become one. The innermost loop is cut into vectors; where something is read far
+apart along it but densely along another loop, both are cut into square tiles, which are transposed
+in registers. The outermost loops are shared by threads. Whatever a nest does not allow is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from mlc.errors import ScheduleError
+from mlc.ir.expr import Const, Expr, Load, Var
+from mlc.ir.rewrite import walk, walk_exprs
+from mlc.ir.stmt import Buffer, For, Stmt, Store
+from mlc.passes.schedule.location import ranges_of_loops
+from mlc.passes.schedule.primitives import (
+    fuse,
+    merge_dims,
+    parallel,
+    reorder,
+    split,
+    unroll,
+    vectorize,
+)
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import (
+    PARALLEL_ELEMENTS,
+    Machine,
+    attempt,
+    chain,
+    roots,
+    stride_of,
+)
+
+
+def schedule_nests(
+    schedule: Schedule, vectors: int, machine: Machine, skip: Collection[str] = ()
+) -> Schedule:
+    """Schedule the nests at the top of the function, but for those whose outermost loop to skip."""
+    for nest in roots(schedule.func.body):
+        if isinstance(nest, For) and nest.var not in skip:
+            schedule = _schedule_nest(schedule, nest, vectors, machine)
+    return schedule
+
+
+def _schedule_nest(schedule: Schedule, nest: For, vectors: int, machine: Machine) -> Schedule:
+    names = [loop.var for loop in chain(nest)]
+    store = _only_store(nest)
+    if store is None:
+        return _share(schedule, names, machine)
+    schedule, names = _memory_order(schedule, names, store)
+    schedule, names = _collapse(schedule, names)
+    across = _loop_to_transpose(schedule, names)
+    if across is not None:
+        try:
+            schedule, names = _transposing_tiles(schedule, names, across)
+            return _share(schedule, names, machine)
+        except ScheduleError:
+            pass
+    schedule, names = _vectors(schedule, names, vectors, machine)
+    return _share(schedule, names, machine)
+
+
+def _only_store(nest: Stmt) -> Store | None:
+    stores = [part for part in walk(nest) if isinstance(part, Store)]
+    return stores[0] if len(stores) == 1 else None
+
+
+def _memory_order(schedule: Schedule, names: list[str], store: Store) -> tuple[Schedule, list[str]]:
+    """Loops by falling stride of the store, those that run once outermost.
+
+    Loops that run more often without moving the store keep all in their places.
+    """
+    strides = {
+        name: math.inf
+        if schedule.loop(name).extent == Const(1)
+        else stride_of(store.buffer, store.index, name)
+        for name in names
+    }
+    if None in strides.values() or 0 in strides.values():
+        return schedule, names
+    wanted = sorted(names, key=lambda name: -(strides[name] or 0))
+    if wanted == names:
+        return schedule, names
+    moved = attempt(reorder, schedule, *wanted)
+    return moved, names if moved is schedule else wanted
+
+
+def _collapse(schedule: Schedule, names: list[str]) -> tuple[Schedule, list[str]]:
+    """Fuse neighbouring loops whose dimensions lie one in the other in every buffer."""
+    position = len(names) - 2
+    while position >= 0:
+        outer, inner = names[position], names[position + 1]
+        fused = _fuse_pair(schedule, outer, inner)
+        if fused is not None:
+            schedule = fused
+            names = [*names[:position], f"{outer}_{inner}", *names[position + 2 :]]
+        position -= 1
+    return schedule, names
+
+
+def _fuse_pair(schedule: Schedule, outer: str, inner: str) -> Schedule | None:
+    extent = schedule.loop(inner).extent
+    if not isinstance(extent, Const):
+        return None
+    merges: dict[str, int] = {}
+    for buffer, index in _accesses(schedule.loop(outer)):
+        steps = [stride_of(buffer, index, name) for name in (outer, inner)]
+        if None in steps or steps[0] != (steps[1] or 0) * int(extent.value):
+            return None
+        if steps[1] == 0:
+            continue
+        dims = [_dimension(index, name) for name in (outer, inner)]
+        if dims[0] is None or dims[1] != dims[0] + 1 or buffer.shape[dims[1]] != extent.value:
+            return None
+        merges[buffer.name] = dims[0]
+    schedule = fuse(schedule, outer, inner, name=f"{outer}_{inner}")
+    for name, dim in merges.items():
+        merged = attempt(merge_dims, schedule, name, dim)
+        if merged is schedule:
+            return None
+        schedule = merged
+    return schedule
+
+
+def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:
+    stores = [(part.buffer, part.index) for part in walk(stmt) if isinstance(part, Store)]
+    loads = [(e.buffer, e.index) for e in walk_exprs(stmt) if isinstance(e, Load)]
+    return [*stores, *loads]
+
+
+def _dimension(index: tuple[Expr, ...], loop: str) -> int | None:
+    """The one dimension that a loop walks, if its index is the bare variable."""
+    found = [dim for dim, part in enumerate(index) if part == Var(loop)]
+    return found[0] if len(found) == 1 else None
+
+
+def _vectors(
+    schedule: Schedule, names: list[str], vectors: int, machine: Machine
+) -> tuple[Schedule, list[str]]:
+    """Cut the innermost loop into vectors, several at once where there are enough."""
+    inner = names[-1]
+    store = _only_store(schedule.loop(inner))
+    lanes = machine.target.lanes(store.buffer.dtype.bits if store else 32)
+    step = lanes * vectors
+    if _most(schedule, inner) <= step:
+        return attempt(vectorize, schedule, inner), names[:-1]
+    schedule = split(schedule, inner, step, names=(f"{inner}_o", f"{inner}_v"))
+    schedule = attempt(vectorize, schedule, f"{inner}_v")
+    return schedule, [*names[:-1], f"{inner}_o"]
+
+
+def _most(schedule: Schedule, name: str) -> int:
+    """The greatest extent of a loop."""
+    return ranges_of_loops(schedule.func.body)[name][1] + 1
+
+
+def _loop_to_transpose(schedule: Schedule, names: list[str]) -> str | None:
+    """A loop along which something is read densely that the innermost loop reads far apart."""
+    inner = names[-1]
+    for buffer, index in _accesses(schedule.loop(inner)):
+        if stride_of(buffer, index, inner) in (0, 1, None):
+            continue
+        for name in reversed(names[:-1]):
+            if stride_of(buffer, index, name) == 1 and _side(schedule, name, inner) > 1:
+                return name
+    return None
+
+
+def _side(schedule: Schedule, *names: str) -> int:
+    """The side of the square tiles to cut two loops into; 1 where one is too short."""
+    extents = [_most(schedule, name) for name in names]
+    return next((side for side in (8, 4) if _fits(extents, side)), 1)
+
+
+def _fits(extents: list[int], side: int) -> bool:
+    """Whether tiles leave no rest, or one that hardly matters."""
+    return all(extent % side == 0 or extent >= 4 * side for extent in extents)
+
+
+def _transposing_tiles(
+    schedule: Schedule, names: list[str], across: str
+) -> tuple[Schedule, list[str]]:
+    """Square tiles, to be transposed in registers; two in turn use whole lines of the cache."""
+    inner = names[-1]
+    side = _side(schedule, across, inner)
+    outer = (f"{across}_o", f"{across}_l")
+    schedule = split(schedule, across, 2 * side, names=outer)
+    schedule = split(schedule, outer[1], side, names=(f"{across}_m", f"{across}_t"))
+    schedule = split(schedule, inner, side, names=(f"{inner}_o", f"{inner}_v"))
+    around = [outer[0] if name == across else name for name in names[:-1]]
+    order = [*around, f"{inner}_o", f"{across}_m", f"{across}_t", f"{inner}_v"]
+    schedule = reorder(schedule, *order)
+    schedule = attempt(unroll, schedule, f"{across}_t")
+    schedule = attempt(vectorize, schedule, f"{inner}_v")
+    return schedule, [*around, f"{inner}_o"]
+
+
+def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
+    """Give the outermost loops to the threads, as many as it takes to keep them all busy."""
+    loops = schedule.loops()
+    if machine.threads == 1 or not names or names[0] not in loops:
+        return schedule
+    extents = [_most(schedule, loop.var) for loop in chain(loops[names[0]])]
+    if math.prod(extents) < PARALLEL_ELEMENTS:
+        return schedule
+    count = 1
+    for name in names:
+        after = attempt(parallel, schedule, name)
+        if after is schedule:
+            return schedule
+        schedule = after
+        count *= _most(schedule, name)
+        if count >= 8 * machine.threads:
+            break
+    return schedule
