@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,20 +25,22 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def sources_digest(package: Path = _PACKAGE) -> str:
-    """SHA-256 of the names, sizes and times of change of a package's Python files.
-
-    Links are followed, once each.
-    """
+    """SHA-256 of the places, sizes and times of change of a package's Python files."""
     digest = hashlib.sha256()
-    for folder, folders, files in os.walk(package, followlinks=True):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(files):
-            if name.endswith(".py"):
-                path = Path(folder, name)
-                status = path.stat()
-                row = (str(path.relative_to(package)), status.st_size, status.st_mtime_ns)
-                digest.update(repr(row).encode())
+    for source in _sources(package):
+        status = source.stat()
+        digest.update(f"{source.path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _sources(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """The Python files in a folder and below, in order; links are followed."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                yield entry
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path)
 
 
 def _version(distribution: str) -> str:
