@@ -20,7 +20,7 @@ from mlc.ir.interpret import run_func
 from mlc.ir.operators import OPERATORS
 from mlc.ir.stmt import Func
 from mlc.passes.loops.pipeline import finish_loops
-from mlc.passes.schedule.templates import contraction, elementwise, reduction, window
+from mlc.passes.schedule.templates import contraction, nests, reduction, window
 from tests.backends.grouping import Lowered, knobs_for, lowered
 from tests.backends.harness import run_compiled
 from tests.passes.schedule.steps import random_schedule
@@ -41,7 +41,7 @@ def targets() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _threads_for_small_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    for template in (contraction, elementwise, reduction, window):
+    for template in (contraction, nests, reduction, window):
         monkeypatch.setattr(template, "PARALLEL_ELEMENTS", 0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlc.ir.graph import Graph
 from mlc.ir.interpret import run_graph
-from mlc.passes.schedule.templates import contraction, elementwise, reduction, window
+from mlc.passes.schedule.templates import contraction, nests, reduction, window
 from tests.backends.models import Running, compiled
 from tests.backends.test_emit import targets
 from tests.strategies import feeds_for, graphs
@@ -17,7 +17,7 @@ from tests.strategies import feeds_for, graphs
 
 @pytest.fixture(autouse=True)
 def _threads_for_small_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    for template in (contraction, elementwise, reduction, window):
+    for template in (contraction, nests, reduction, window):
         monkeypatch.setattr(template, "PARALLEL_ELEMENTS", 0)
 
 
