@@ -341,7 +341,7 @@ def join(linear: Linear) -> Linear:
     """
     for atom, coefficient in linear.terms.items():
         match atom:
-            case Binary("mod", inner, Const(value=value)):
+            case Binary("mod", inner, Const(value=value)) if value > 1:
                 divisor = int(value)
                 joined = _join_one(linear, atom, coefficient, inner, divisor)
                 if joined is not None:
