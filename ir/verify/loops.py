@@ -25,7 +25,8 @@ def verify_func(func: Func) -> None:
     The rules: names of loop variables and buffers are unique and used only inside what binds them,
     and every use of a buffer agrees with its declaration; types and vector lengths agree
     throughout; indices fit the rank of their buffer and, where that can be decided, stay inside it;
-    parallel loops stand at the top, under nothing but sequences, arena allocations and each other;
+    parallel loops stand at the top: around them are sequences and arena allocations, serial loops,
+    and inside these other parallel loops;
     vector loops hold no loops; a `Seq` holds several statements and no `Seq`; constants are written
     by prepare functions only.
     """
@@ -60,6 +61,7 @@ class _FuncRules:
         self.written = written
         self.rules = ExpressionRules(self._fail_at_expr)
         self.at_top = True
+        self.in_parallel = False
         self._names: set[str] = set()
         self._current: Stmt | Func = func
 
@@ -134,7 +136,11 @@ def _for(check: _FuncRules, stmt: For) -> None:
         if inner is not None:
             check.fail(f"vector loop '{stmt.var}' holds the loop '{inner.var}'", name(stmt.var))
     check.rules.ranges[stmt.var] = extent - 1 if extent else None
-    check.inside(stmt.body, certain=bool(extent), at_top=stmt.kind == "parallel")
+    outer = check.in_parallel
+    check.in_parallel = outer or stmt.kind == "parallel"
+    at_top = stmt.kind == "parallel" or (stmt.kind == "serial" and not outer)
+    check.inside(stmt.body, certain=bool(extent), at_top=at_top)
+    check.in_parallel = outer
     del check.rules.ranges[stmt.var]
 
 

@@ -19,8 +19,9 @@ from mlc.backends.llvm.host import detect
 from mlc.ir.interpret import run_func
 from mlc.ir.operators import OPERATORS
 from mlc.ir.stmt import Func
+from mlc.ir.text import parse_func
 from mlc.passes.loops.pipeline import finish_loops
-from mlc.passes.schedule.templates import contraction, nests, reduction, window
+from mlc.passes.schedule.templates import contraction, nests, recurrent, reduction, window
 from tests.backends.grouping import Lowered, knobs_for, lowered
 from tests.backends.harness import run_compiled
 from tests.passes.schedule.steps import random_schedule
@@ -43,6 +44,7 @@ def targets() -> list[str]:
 def _threads_for_small_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     for template in (contraction, nests, reduction, window):
         monkeypatch.setattr(template, "PARALLEL_ELEMENTS", 0)
+    monkeypatch.setattr(recurrent, "SHARED_PRODUCTS", 0)
 
 
 def assert_close(found: Array, wanted: Array, name: str) -> None:
@@ -126,3 +128,25 @@ def test_random_schedules_at_length(data: st.DataObject) -> None:
     func = data.draw(programs())
     target, threads = data.draw(st.sampled_from(targets())), data.draw(st.sampled_from([1, 3]))
     check_function(random_schedule(data, func).func, func, target, threads)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_wait_for_each_other_in_every_step(threads: int) -> None:
+    func = parse_func("""
+    func steps(x: f32[64], y: f32[64]) {
+      for i in 64 { y[i] = x[i] }
+      for s in 5 {
+        for t in 20 {
+          alloc before: f32[64] arena {
+            for j in 64 { before[j] = y[j] }
+            for parallel k in 64 { y[k] = before[63 - k] * 0.5:f32 + cast<f32>(t - s) }
+            if t < 10 { y[t] = y[t + 1] }
+          }
+        }
+      }
+    }""")
+    x = np.arange(64, dtype=np.float32)
+    y = np.zeros_like(x)
+    run_func(func, [x, y])
+    found = run_compiled(finish_loops(func), {"x": x}, threads=threads)
+    np.testing.assert_array_equal(found["y"], y)

@@ -2,8 +2,10 @@
 
 A kernel becomes `void @symbol(ptr %args, ptr %pool)`, where `%args` is a table of pointers to its
 parameters followed by its workspaces (buffers of scope `arena` that it allocates). Each parallel
-loop at the top becomes a function `void @symbol.parN(ptr %args, i64 %begin, i64 %end)` that the
-thread pool calls with ranges of iterations; two perfectly nested parallel loops are one range.
+loop becomes a function `void @symbol.parN(ptr %args, i64 %begin, i64 %end)` that the thread pool
+calls with ranges of iterations; two perfectly nested parallel loops are one range. A kernel with
+serial loops around parallel ones hands out a longer table of its own, which ends with the variables
+of these loops.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from mlc.backends.llvm.emit.statements import emit_statement
 from mlc.backends.llvm.emit.values import emit_value
 from mlc.ir.expr import Const
 from mlc.ir.rewrite import walk
-from mlc.ir.stmt import Alloc, Buffer, For, Func, Seq, Stmt
+from mlc.ir.stmt import Alloc, Buffer, For, Func, Stmt
 
 
 def workspaces(func: Func) -> tuple[Buffer, ...]:
@@ -42,10 +44,15 @@ class _KernelEmitter:
         self.declarations = declarations
         self.functions: list[str] = []
         self.arguments = {b.name: i for i, b in enumerate((*func.params, *workspaces(func)))}
+        around = _loops_around_parallel(func.body)
+        self.context = {var: len(self.arguments) + i for i, var in enumerate(around)}
 
     def run(self) -> str:
         state = self.new_state()
-        self.top(state, self.func.body)
+        state.fork = self.parallel
+        if self.context:
+            self.copy_table(state)
+        emit_statement(state, self.func.body)
         state.builder.line("ret void")
         header = f"define internal void @{self.symbol}(ptr %args, ptr %pool) nounwind {{\nentry:"
         return "\n\n".join([*self.functions, f"{header}\n{state.text()}\n}}"])
@@ -61,19 +68,18 @@ class _KernelEmitter:
             state.pointers[name] = f"%arg{position}"
         return state
 
-    def top(self, state: State, stmt: Stmt) -> None:
-        """Statements outside parallel loops; these are handed to the pool."""
-        if isinstance(stmt, Seq):
-            for part in stmt.body:
-                self.top(state, part)
-        elif isinstance(stmt, Alloc) and stmt.buffer.scope == "arena":
-            self.top(state, stmt.body)
-        elif isinstance(stmt, For) and stmt.kind == "parallel":
-            self.parallel(state, stmt)
-        else:
-            emit_statement(state, stmt)
+    def copy_table(self, state: State) -> None:
+        """A table with room for the variables of loops around parallel ones."""
+        lines = state.levels[0].preamble
+        size = len(self.arguments) + len(self.context)
+        state.allocas.append(f"  %context = alloca [{size} x ptr], align 16")
+        for position in range(size):
+            lines.append(f"  %context{position} = getelementptr ptr, ptr %context, i64 {position}")
+        for position in range(len(self.arguments)):
+            lines.append(f"  store ptr %arg{position}, ptr %context{position}")
 
     def parallel(self, state: State, loop: For) -> None:
+        """Hand a parallel loop to the pool."""
         loops, body = [loop], loop.body
         while isinstance(body, For) and body.kind == "parallel":
             loops.append(body)
@@ -83,12 +89,34 @@ class _KernelEmitter:
         for extent in extents:
             total *= extent
         name = f"{self.symbol}.par{len(self.functions)}"
-        self.functions.append(self.parallel_body(name, loops, extents, body))
-        callee = "void @mlc_parallel_for(ptr %pool, ptr @{}, ptr %args, i64 {})"
-        state.builder.line("call " + callee.format(name, total))
+        for var, position in self.context.items():
+            value = state.variables.get(var)
+            if isinstance(value, Scalar):
+                state.builder.line(f"store i64 {value.name}, ptr %context{position}")
+        self.functions.append(self.parallel_body(name, loops, extents, body, state))
+        table = "%context" if self.context else "%args"
+        callee = "void @mlc_parallel_for(ptr %pool, ptr @{}, ptr {}, i64 {})"
+        state.builder.line("call " + callee.format(name, table, total))
+        state.shared_loads.clear()
 
-    def parallel_body(self, name: str, loops: list[For], extents: list[int], body: Stmt) -> str:
+    def inherit(self, state: State, outer: State) -> None:
+        """Read the variables of the loops around a parallel loop."""
+        lines = state.levels[0].preamble
+        state.bounds |= outer.bounds
+        for var, value in outer.variables.items():
+            if isinstance(value, Scalar):
+                position = self.context[var]
+                slot = f"%outer{position}.slot"
+                lines.append(f"  {slot} = getelementptr i64, ptr %args, i64 {position}")
+                lines.append(f"  %outer{position} = load i64, ptr {slot}")
+                value = Scalar(f"%outer{position}", 0)
+            state.variables[var] = value
+
+    def parallel_body(
+        self, name: str, loops: list[For], extents: list[int], body: Stmt, outer: State
+    ) -> str:
         state = self.new_state()
+        self.inherit(state, outer)
         builder = state.builder
         header, done = builder.fresh_label(), builder.fresh_label()
         counter, following = builder.fresh(), builder.fresh()
@@ -123,3 +151,14 @@ def _constant(loop: For) -> int:
     if not isinstance(value, Const):
         raise AssertionError(f"parallel loop {loop.var} without constant extent")
     return int(value.value)
+
+
+def _loops_around_parallel(stmt: Stmt) -> list[str]:
+    """The variables of serial loops with parallel ones inside."""
+    return [
+        part.var
+        for part in walk(stmt)
+        if isinstance(part, For)
+        and part.kind != "parallel"
+        and any(type(inner) is For and inner.kind == "parallel" for inner in walk(part.body))
+    ]

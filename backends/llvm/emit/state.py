@@ -15,7 +15,7 @@ from typing import Any
 from mlc.backends.llvm.text_builder import TextBuilder
 from mlc.ir.affine import Range
 from mlc.ir.expr import Expr
-from mlc.ir.stmt import Buffer
+from mlc.ir.stmt import Buffer, For
 
 Slot = tuple[str, int]
 """A register: buffer name and element offset of its first lane."""
@@ -67,6 +67,7 @@ class State:
         self.shared_loads: dict[str, str] = {}
         self.linear_forms: dict[int, Any] = {}
         self.allocas: list[Any] = []
+        self.fork: Callable[[State, For], None] | None = None
         self.stack: dict[Buffer, str] = {}
         self.enter_level()
 

@@ -63,6 +63,9 @@ def _alloc(state: State, stmt: Alloc) -> None:
 
 
 def _for(state: State, stmt: For) -> None:
+    if stmt.kind == "parallel" and state.fork is not None:
+        state.fork(state, stmt)
+        return
     if stmt.kind == "unroll" and isinstance(stmt.extent, Const):
         _unrolled(state, stmt, int(stmt.extent.value))
         return

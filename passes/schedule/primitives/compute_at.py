@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlc.ir.rewrite import walk
 from mlc.ir.stmt import Buffer, For, Stmt
 from mlc.passes.schedule.dependence import accesses_of, written_buffers
 from mlc.passes.schedule.location import (
@@ -21,7 +22,7 @@ from mlc.passes.schedule.producers import check_move, restrict
 from mlc.passes.schedule.region import Span, dense_buffer, relative, spans_of
 from mlc.passes.schedule.rewriting import Index, rewrite_accesses
 from mlc.passes.schedule.schedule import Schedule, primitive
-from mlc.passes.schedule.storage import STACK_BYTES, check_scope
+from mlc.passes.schedule.storage import STACK_BYTES, check_scope, is_parallel
 
 
 @primitive
@@ -119,7 +120,8 @@ def _reads(others: Sequence[Stmt], loop: For, buffer: str) -> list[Index]:
 def _shrunk(old: Buffer, spans: Sequence[Span], target: Location[For]) -> Buffer:
     """The buffer for the spans: on the stack, or in the arena where it is too large for that."""
     new = dense_buffer(old, old.name, spans, "stack")
-    if new.span * old.dtype.bytes <= STACK_BYTES:
+    shared = any(is_parallel(part) for part in walk(target.stmt.body))
+    if new.span * old.dtype.bytes <= STACK_BYTES and not shared:
         return new
     new = dense_buffer(old, old.name, spans, "arena")
     check_scope(new, (target.stmt, *target.parents), target.stmt.body)

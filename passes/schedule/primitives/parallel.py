@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from mlc.ir.expr import Const
 from mlc.ir.rewrite import walk
 from mlc.ir.stmt import Alloc, For, If, Stmt
 from mlc.passes.schedule.dependence import Carried, carried_by
@@ -15,9 +16,10 @@ from mlc.passes.schedule.schedule import Schedule, primitive
 def parallel(schedule: Schedule, loop: str) -> Schedule:
     """Let threads share the iterations of `loop`.
 
-    The loop stands at the top of the function, or directly inside a parallel loop, and its
-    iterations write disjoint elements. Refused where it carries anything, reductions too, and where
-    temporaries inside live in the arena, or around it on the stack.
+    The loop stands at the top of the function, in serial loops there, which then wait for all
+    threads in every iteration, or directly inside a parallel loop. Its iterations write disjoint
+    elements. Refused where it carries anything, reductions too, where its extent is not constant,
+    and where temporaries inside live in the arena, or around it on the stack.
 
     >>> from mlc.ir.text import parse_func, print_func
     >>> func = parse_func('''func relu(x: f32[8], y: f32[8]) {
@@ -36,6 +38,8 @@ def parallel(schedule: Schedule, loop: str) -> Schedule:
     old = place.stmt
     if old.kind != "serial":
         raise RefusalError(f"loop '{loop}' is {old.kind}, not serial", "kind", loop)
+    if not isinstance(old.extent, Const):
+        raise RefusalError(f"the extent of loop '{loop}' is not constant", "extent", loop)
     _check_around(loop, (*place.parents, old))
     for part in walk(old.body):
         if isinstance(part, Alloc) and part.buffer.scope == "arena":
@@ -51,13 +55,18 @@ def parallel(schedule: Schedule, loop: str) -> Schedule:
 
 
 def _check_around(loop: str, path: tuple[Stmt, ...]) -> None:
+    shared = False
     for part, below in pairwise(path):
         match part:
             case For(var, _, kind, _) if kind != "parallel":
-                raise RefusalError(f"loop '{loop}' is inside loop '{var}'", "not-top", loop)
+                if shared or kind != "serial":
+                    raise RefusalError(f"loop '{loop}' is inside loop '{var}'", "not-top", loop)
+                continue
             case For(var) if not isinstance(below, For):
                 reason = f"loop '{loop}' is not directly inside parallel loop '{var}'"
                 raise RefusalError(reason, "not-top", loop)
+            case For():
+                shared = True
             case Alloc(buffer) if buffer.scope != "arena":
                 reason = f"'{buffer.name}' around loop '{loop}' lives on the {buffer.scope}"
                 raise RefusalError(reason, "shared-temporary", loop)

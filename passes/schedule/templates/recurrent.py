@@ -3,7 +3,7 @@
     for directions (parallel)
       for steps
         previous = state
-        for tiles of units, tiles of sequences
+        for tiles of units (parallel where it is one direction), tiles of sequences
           acc[rows, gates, units] = projection of the input      in registers
           for k in units
             acc += previous[row, k] (broadcast) * packed[tile, k, gate, units]
@@ -43,7 +43,6 @@ from mlc.passes.schedule.templates.base import (
     Knobs,
     Machine,
     Space,
-    attempt,
     chain,
     inner_loops,
 )
@@ -52,6 +51,8 @@ from mlc.passes.schedule.templates.register_tile import candidate_tiles, tile_cy
 _OPERATORS = ("lstm_sequence", "gru_sequence", "rnn_sequence")
 _COPIED_AT_ONCE = 64
 """Elements of a state that one iteration of a copy moves."""
+SHARED_PRODUCTS = 128 * 1024
+"""Multiply-adds of a step from which on it is worth to let threads share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,15 @@ class Recurrent:
         shape = _Shape.of(group)
         columns = int(knobs["vectors"]) * shape.lanes(machine)
         schedule = Schedule(group.func)
-        for prefix in shape.prefixes:
-            for consumer in _consumers(schedule, prefix):
-                schedule = _tile(schedule, consumer, int(knobs["rows"]), columns)
+        consumers = {prefix: _consumers(schedule, prefix) for prefix in shape.prefixes}
+        for prefix, nests in consumers.items():
+            for nest in nests:
+                schedule = _tile(schedule, nest, int(knobs["rows"]), columns)
             schedule = _vectorize_copies(schedule, prefix)
         schedule = _pack(schedule, group, shape, columns)
         if machine.threads > 1:
-            for prefix in shape.prefixes:
-                schedule = _share_directions(schedule, prefix)
+            for prefix, nests in consumers.items():
+                schedule = _share(schedule, prefix, nests, shape)
         return schedule
 
 
@@ -225,13 +227,18 @@ def _pack(schedule: Schedule, group: Group, shape: _Shape, columns: int) -> Sche
     return pack(schedule, name, {2: columns}, (0, *panel, (2, "inner")))
 
 
-def _share_directions(schedule: Schedule, prefix: str) -> Schedule:
-    """Give each direction to a thread, with temporaries of its own."""
+def _share(
+    schedule: Schedule, prefix: str, nests: Sequence[_Consumer], shape: _Shape
+) -> Schedule:
+    """Give each direction to a thread, or the tiles of a step that takes long enough."""
     name = f"{prefix}d"
-    if name not in schedule.loops():
+    if name in schedule.loops():
+        for part in walk(schedule.loop(name)):
+            if isinstance(part, Alloc) and part.buffer.scope == "arena":
+                schedule = set_scope(schedule, part.buffer.name, "stack")
+        return parallel(schedule, name)
+    if shape.sequences * shape.gates * shape.units**2 < SHARED_PRODUCTS:
         return schedule
-    shared = schedule
-    for part in walk(shared.loop(name)):
-        if isinstance(part, Alloc) and part.buffer.scope == "arena":
-            shared = attempt(set_scope, shared, part.buffer.name, "stack")
-    return attempt(parallel, shared, name)
+    for nest in nests:
+        schedule = parallel(schedule, f"{nest.units}_o")
+    return schedule

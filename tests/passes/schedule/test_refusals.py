@@ -124,6 +124,24 @@ PARALLEL = """func f(x: f32[4,8], y: f32[4,8]) {
   }
 }"""
 
+DEEP = """func f(x: f32[4,8,2]) {
+  for parallel i in 4 {
+    for j in 8 {
+      for k in 2 {
+        x[i, j, k] = 0.0:f32
+      }
+    }
+  }
+}"""
+
+STEPS = """func f(x: f32[4,8]) {
+  for t in 4 {
+    for parallel i in 8 {
+      x[t, i] = 0.0:f32
+    }
+  }
+}"""
+
 SHARED = """func f(x: f32[4], y: f32[4]) {
   for i in 4 {
     alloc t: f32[1] arena {
@@ -140,7 +158,10 @@ CASES = [
     (PREFIX_SUM, "vectorize", ("i",), "loop 'i' carries a dependence through 'y'"),
     (NEST, "vectorize", ("i",), "loop 'i' is not innermost: loop 'k' is inside"),
     (PREFIX_SUM, "parallel", ("i",), "iterations of loop 'i' touch the same elements of 'y'"),
-    (NEST, "parallel", ("k",), "loop 'k' is inside loop 'i'"),
+    (NEST, "parallel", ("k",), "iterations of loop 'k' touch the same elements of 'y'"),
+    (DEEP, "parallel", ("k",), "loop 'k' is inside loop 'j'"),
+    (TAILS, "parallel", ("i",), "the extent of loop 'i' is not constant"),
+    (STEPS, "unroll", ("t",), "loop 'i' inside is parallel"),
     (SHARED, "parallel", ("i",), "'t' inside loop 'i' lives in the arena"),
     (LARGE, "unroll", ("i",), "loop 'i' has 300 iterations, more than 256"),
     (ROWS, "reorder", ("k", "i"), "loop 'k' is not perfectly nested in loop 'i'"),
