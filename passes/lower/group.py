@@ -149,5 +149,3 @@ def _inline_scalars(stmt: Stmt, scalars: Mapping[str, Const]) -> Stmt:
         return expr
 
     return map_exprs(stmt, lambda expr: map_expr(expr, on_load))
-
-
