@@ -22,6 +22,9 @@ from mlc.passes.schedule.winograd.nests import (
 )
 from mlc.passes.schedule.winograd.problem import Problem, problem_of
 
+NESTS = ("chunk", "v_tile", "p_element", "o_tile")
+"""The outermost loops of what the primitive writes."""
+
 
 @primitive
 def winograd(

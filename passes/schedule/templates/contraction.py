@@ -120,9 +120,8 @@ class Contraction:
         schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
         schedule = set_scope(schedule, anchor.outputs[0], "register")
         schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape)
-        before = schedule.loops().keys()
         schedule = _pack_columns(schedule, anchor, int(knobs["columns"]))
-        schedule = schedule_nests(schedule, 2, machine, skip=before)
+        schedule = schedule_nests(schedule, 2, machine, skip=outer[:1])
         work = anchor.node.output.type.elements * shape.depth
         if machine.threads > 1 and work > PARALLEL_ELEMENTS:
             for loop in outer:

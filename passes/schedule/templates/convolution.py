@@ -20,6 +20,7 @@ from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.primitives import winograd
+from mlc.passes.schedule.primitives.winograd import NESTS
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import (
     Knobs,
@@ -29,6 +30,7 @@ from mlc.passes.schedule.templates.base import (
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction import Contraction
+from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import RegisterTile, choose_tile, cycles
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
@@ -93,7 +95,7 @@ class Convolution:
         anchor = next(stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
         schedule = inline_cheap(Schedule(group.func), group)
         try:
-            return winograd(
+            schedule = winograd(
                 schedule,
                 anchor.outputs[0],
                 _OUTPUTS[str(knobs["algorithm"])],
@@ -105,6 +107,7 @@ class Convolution:
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)
+        return schedule_nests(schedule, 2, machine, skip=NESTS)
 
 
 def _node(group: Group) -> Node:

@@ -37,6 +37,7 @@ from mlc.passes.schedule.templates.base import (
     inner_loops,
     kind_of,
 )
+from mlc.passes.schedule.templates.nests import schedule_nests
 
 _OPERATORS = ("max_pool", "avg_pool", "lrn")
 
@@ -89,6 +90,7 @@ class Window:
         if anchor.node.op == "conv":
             order = [(0, "outer"), *range(1, len(loops)), (0, "inner")]
             schedule = pack(schedule, anchor.inputs[1], {0: columns}, order)
+        schedule = schedule_nests(schedule, 2, machine, skip=outer[:1])
         if machine.threads > 1 and anchor.node.output.type.elements > PARALLEL_ELEMENTS:
             for name in outer[:-1]:
                 schedule = attempt(parallel, schedule, name)
