@@ -10,6 +10,7 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Template
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.convolution import Convolution
+from mlc.passes.schedule.templates.dot import Dot
 from mlc.passes.schedule.templates.elementwise import Elementwise
 from mlc.passes.schedule.templates.prepare import schedule_prepare
 from mlc.passes.schedule.templates.recurrent import Recurrent
@@ -20,6 +21,7 @@ from mlc.target import Target
 TEMPLATES: tuple[Template, ...] = (
     Window(),
     Convolution(),
+    Dot(),
     Contraction(),
     Reduction(),
     Recurrent(),
