@@ -56,7 +56,8 @@ def compile(
     dump: a folder for the IR after each pass, the loops, LLVM IR and assembly of each kernel, the
         reasons of fusion and the time of each step; it makes the model be compiled anew.
     cache: True for the user's cache folder, False for none, or a folder.
-    verify: check the graph never ("off"), after passes that changed it, or after "all".
+    verify: check the graph never ("off"), after passes that "changed" it, or after "all" of them;
+        "all" checks the loops of each kernel too.
     check_bounds: compiled code checks every access to memory before it happens; a call with one
         that would leave its buffer raises `MlcError`.
 

@@ -14,6 +14,7 @@ from mlc.ir.graph import Graph, Value
 from mlc.ir.program import Program
 from mlc.ir.stmt import Func
 from mlc.ir.text import print_func, print_graph
+from mlc.ir.verify import verify_func
 from mlc.passes.context import Context
 from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.lower.group import Group
@@ -50,7 +51,11 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         exact = options.precision == "exact"
         func = schedule_group(group, target, options.num_threads, exact=exact).func
         scheduled[f"k{len(scheduled)}"] = func
-        return finish_loops(func)
+        finished = finish_loops(func)
+        if context.verify == "all":
+            verify_func(func)
+            verify_func(finished)
+        return finished
 
     with context.timed("lower"):
         program = lower_graph(optimized, schedule)
