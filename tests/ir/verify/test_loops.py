@@ -45,15 +45,6 @@ def test_programs_are_well_formed(func: Func) -> None:
           }
         }""",
         """
-        func f(x: f32[2,3]) {
-          for t in 2 {
-            alloc s: f32[1] arena {
-              s[0] = 0.0:f32
-              for parallel i in 3 { x[t, i] = s[0] }
-            }
-          }
-        }""",
-        """
         func f(p: f32[2] constant, y: f32[2]) {
           prepare pack(w: f32[2] constant, p: f32[2] constant) { for q in 2 { p[q] = w[q] } }
           for i in 2 { y[i] = p[i] }
@@ -109,40 +100,6 @@ f: an index of 'x' reaches 11 on an axis of 8
   2 |   x[ramp(4, 1, 8)] = broadcast(0.0:f32, 8)
     |   ^
   3 | }""",
-        ),
-        (
-            """\
-func f(x: f32[8]) {
-  for unroll i in 8 {
-    for parallel j in 8 {
-      x[j] = 0.0:f32
-    }
-  }
-}""",
-            """\
-f: parallel loop 'j' does not stand at the top
-  2 |   for unroll i in 8 {
-  3 |     for parallel j in 8 {
-    |                  ^
-  4 |       x[j] = 0.0:f32""",
-        ),
-        (
-            """\
-func f(x: f32[8]) {
-  for parallel i in 2 {
-    for k in 2 {
-      for parallel j in 2 {
-        x[i * 4 + k * 2 + j] = 0.0:f32
-      }
-    }
-  }
-}""",
-            """\
-f: parallel loop 'j' does not stand at the top
-  3 |     for k in 2 {
-  4 |       for parallel j in 2 {
-    |                    ^
-  5 |         x[i * 4 + k * 2 + j] = 0.0:f32""",
         ),
         (
             """\
