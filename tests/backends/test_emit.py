@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlc.backends.llvm.host import detect
+from mlc.ir.dtype import F32
+from mlc.ir.expr import Binary, Const, Load, Var
 from mlc.ir.interpret import run_func
 from mlc.ir.operators import OPERATORS
-from mlc.ir.stmt import Func
+from mlc.ir.stmt import Buffer, For, Func, Store
 from mlc.ir.text import parse_func
 from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.schedule.templates import contraction, nests, recurrent, reduction, window
@@ -150,3 +152,17 @@ def test_threads_wait_for_each_other_in_every_step(threads: int) -> None:
     run_func(func, [x, y])
     found = run_compiled(finish_loops(func), {"x": x}, threads=threads)
     np.testing.assert_array_equal(found["y"], y)
+
+
+def test_buffers_of_other_strides_at_one_index() -> None:
+    """The index is one object in memory; what it means is up to each buffer."""
+    backwards = Buffer("x", (8,), (-1,), F32)
+    apart, dense = Buffer("z", (8,), (3,), F32), Buffer.dense("y", (8,), F32)
+    index = (Var("i"),)
+    value = Binary("add", Load(backwards, index), Load(apart, index))
+    body = For("i", Const(8), "serial", Store(dense, index, value))
+    numbers = np.arange(8, dtype=np.float32)
+    found = run_compiled(
+        Func("f", (backwards, apart, dense), body), {"x": numbers, "z": 10 * numbers}
+    )
+    np.testing.assert_array_equal(found["y"], 11 * numbers)

@@ -30,7 +30,7 @@ class Offset:
 
 def offset_of(state: State, buffer: Buffer, index: tuple[Expr, ...]) -> Offset:
     """The offset of an access, computed once for each place in the program."""
-    key = id(index)
+    key = (buffer.name, id(index))
     found = state.linear_forms.get(key)
     if found is None:
         found = (_offset(buffer, index), index)  # holding the index keeps its id from being reused
@@ -156,10 +156,10 @@ def _product(state: State, left: IndexValue, right: IndexValue) -> IndexValue:
     return Scalar(state.hoisted(level, f"mul i64 {names[0]}, {names[1]}"), level)
 
 
-def lanes_apart(state: State, offset: Offset) -> bool:
-    """Whether lanes are to be addressed one by one: they lie anywhere, or each is checked."""
-    stride = offset.lane_stride
-    return stride is None or (state.check_bounds and offset.lanes > 1 and stride not in (0, 1))
+def shared_stride(state: State, offset: Offset) -> int | None:
+    """The stride from lane to lane; None where lanes lie anywhere, or each is to be checked."""
+    apart = state.check_bounds and offset.lanes > 1 and offset.lane_stride not in (0, 1)
+    return None if apart else offset.lane_stride
 
 
 def checked_address(state: State, buffer: Buffer, offset: Offset) -> str:

@@ -65,7 +65,7 @@ class State:
         self.register_types: dict[Slot, str] = {}
         self.shared: dict[str, str] = {}
         self.shared_loads: dict[str, str] = {}
-        self.linear_forms: dict[int, Any] = {}
+        self.linear_forms: dict[tuple[str, int], Any] = {}
         self.allocas: list[Any] = []
         self.fork: Callable[[State, For], None] | None = None
         self.stack: dict[Buffer, str] = {}
