@@ -1,5 +1,6 @@
 """The schedule primitives: one file each, with what it does, when it is refused, and how."""
 
+from mlc.passes.schedule.primitives.alternate import alternate
 from mlc.passes.schedule.primitives.cache_read import cache_read
 from mlc.passes.schedule.primitives.cache_write import cache_write
 from mlc.passes.schedule.primitives.compute_at import compute_at
@@ -21,6 +22,7 @@ from mlc.passes.schedule.primitives.vectorize import vectorize
 from mlc.passes.schedule.primitives.winograd import winograd
 
 _ALL = (
+    alternate,
     cache_read,
     cache_write,
     compute_at,
@@ -47,6 +49,7 @@ PRIMITIVES = {function.__name__: function for function in _ALL}
 
 __all__ = [
     "PRIMITIVES",
+    "alternate",
     "cache_read",
     "cache_write",
     "compute_at",

@@ -12,7 +12,8 @@
 All gates of a tile of units are computed together, so that states and output follow in registers,
 and the weights of a step are read once, in the order in which they lie in memory. Where a gate
 needs the state that another gate has changed, there are two such nests, and each gate is packed
-alone.
+alone. Weights that the second-level cache cannot keep are read backwards in every second step, so
+that a part of them is still there.
 
 Knobs: `rows`, sequences at once; `vectors` of units at once.
 """
@@ -28,6 +29,7 @@ from mlc.passes.lower.group import Group
 from mlc.passes.schedule.dependence import read_buffers, written_buffers
 from mlc.passes.schedule.location import flatten
 from mlc.passes.schedule.primitives import (
+    alternate,
     compute_at,
     pack,
     parallel,
@@ -43,6 +45,7 @@ from mlc.passes.schedule.templates.base import (
     Knobs,
     Machine,
     Space,
+    attempt,
     chain,
     inner_loops,
 )
@@ -77,6 +80,11 @@ class _Shape:
         together = schedule.buffer(products[0]).shape[1]
         bits = stage.node.outputs[0].type.dtype.bits
         return _Shape(sequences, units, width // units, together, bits, tuple(prefixes))
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that a step reads."""
+        return self.gates * self.units**2 * self.bits // 8
 
     def lanes(self, machine: Machine) -> int:
         """Elements of a vector."""
@@ -135,9 +143,11 @@ class Recurrent:
                 schedule = _tile(schedule, nest, int(knobs["rows"]), columns)
             schedule = _vectorize_copies(schedule, prefix)
         schedule = _pack(schedule, group, shape, columns)
-        if machine.threads > 1:
-            for prefix, nests in consumers.items():
+        for prefix, nests in consumers.items():
+            if machine.threads > 1:
                 schedule = _share(schedule, prefix, nests, shape)
+            if shape.weight_bytes > machine.target.l2_bytes // 2 and len(nests) == 1:
+                schedule = attempt(alternate, schedule, f"{nests[0].units}_o", f"{prefix}t")
         return schedule
 
 

@@ -134,6 +134,24 @@ DEEP = """func f(x: f32[4,8,2]) {
   }
 }"""
 
+SWEEPS = """func f(x: f32[9]) {
+  for s in 4 {
+    for i in 8 {
+      x[i + 1] = x[i]
+    }
+  }
+}"""
+
+TILES = """func f(x: f32[2,9]) {
+  for s in 2 {
+    for o in 3 {
+      for i in min(4, 9 - o * 4) {
+        x[s, o * 4 + i] = 0.0:f32
+      }
+    }
+  }
+}"""
+
 STEPS = """func f(x: f32[4,8]) {
   for t in 4 {
     for parallel i in 8 {
@@ -158,6 +176,12 @@ CASES = [
     (PREFIX_SUM, "vectorize", ("i",), "loop 'i' carries a dependence through 'y'"),
     (NEST, "vectorize", ("i",), "loop 'i' is not innermost: loop 'k' is inside"),
     (PREFIX_SUM, "parallel", ("i",), "iterations of loop 'i' touch the same elements of 'y'"),
+    (PREFIX_SUM, "alternate", ("i", "i"), "loop 'i' is not inside loop 'i'"),
+    (NEST, "alternate", ("i", "k"), "loop 'i' is not inside loop 'k'"),
+    (STEPS, "alternate", ("i", "t"), "loop 'i' is parallel, not serial"),
+    (TAILS, "alternate", ("i", "o"), "the extent of loop 'i' is not constant"),
+    (SWEEPS, "alternate", ("i", "s"), "loop 'i' carries a dependence through 'x'"),
+    (TILES, "alternate", ("o", "s"), "the extent of loop 'i' depends on loop 'o'"),
     (NEST, "parallel", ("k",), "iterations of loop 'k' touch the same elements of 'y'"),
     (DEEP, "parallel", ("k",), "loop 'k' is inside loop 'j'"),
     (TAILS, "parallel", ("i",), "the extent of loop 'i' is not constant"),

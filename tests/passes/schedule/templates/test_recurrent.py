@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlc.ir.interpret.loops import run_prepared
 from mlc.ir.operators import OPERATORS
 from mlc.ir.rewrite import sub_statements, walk
 from mlc.ir.stmt import Alloc, For, Func, If, Stmt, Store
+from mlc.ir.text import print_func
 from mlc.ir.verify import verify_func
 from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.lower.group import Group, lower_group
@@ -197,6 +198,16 @@ def test_directions_are_shared_by_threads_unless_they_differ() -> None:
         "unroll",
         "vector",
     }
+
+
+def test_weights_larger_than_the_cache_are_read_to_and_fro() -> None:
+    layer = Layer("lstm_sequence", steps=4, units=16, attrs={"directions": BOTH})
+    small = replace(SSE, l2_bytes=1024)
+    for target, turns in ((SSE, False), (small, True)):
+        func = schedule(layer, target, vectors=1)
+        assert ("n0_d0_t % 2" in print_func(func)) == turns
+        for got, want in zip(layer.run(func), layer.reference(), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
 def test_it_is_chosen_for_layers_that_compute_something() -> None:
