@@ -11,8 +11,8 @@ from collections.abc import Callable
 from mlc.backends.llvm.emit.addresses import (
     checked_address,
     index_value,
-    lanes_apart,
     offset_of,
+    shared_stride,
 )
 from mlc.backends.llvm.emit.memory import store_lanes, store_vector
 from mlc.backends.llvm.emit.state import IndexValue, Scalar, Slot, State
@@ -43,11 +43,12 @@ def _store(state: State, stmt: Store) -> None:
         state.registers[slot] = value
         state.register_types[slot] = type_name(buffer.dtype, offset.lanes)
         return
-    if lanes_apart(state, offset):
+    stride = shared_stride(state, offset)
+    if stride is None:
         store_lanes(state, buffer, vector_offsets(state, buffer, stmt.index), value)
         return
     pointer = checked_address(state, buffer, offset)
-    store_vector(state, buffer, pointer, value, offset.lanes, offset.lane_stride)
+    store_vector(state, buffer, pointer, value, offset.lanes, stride)
 
 
 def _alloc(state: State, stmt: Alloc) -> None:

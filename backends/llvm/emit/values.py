@@ -8,8 +8,8 @@ from mlc.backends.llvm.emit.addresses import (
     Offset,
     checked_address,
     index_value,
-    lanes_apart,
     offset_of,
+    shared_stride,
 )
 from mlc.backends.llvm.emit.integers import choose, emit_division, emit_shift
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
@@ -245,10 +245,11 @@ def _load(state: State, expr: Load) -> str:
     if expr.buffer.scope == "register":
         slot = index_slot(state, offset)
         return state.registers[(expr.buffer.name, slot)]
-    if lanes_apart(state, offset):
+    stride = shared_stride(state, offset)
+    if stride is None:
         return load_lanes(state, expr.buffer, vector_offsets(state, expr.buffer, expr.index))
     pointer = checked_address(state, expr.buffer, offset)
-    return load_vector(state, expr.buffer, pointer, offset.lanes, offset.lane_stride)
+    return load_vector(state, expr.buffer, pointer, offset.lanes, stride)
 
 
 def index_slot(state: State, offset: Offset) -> int:
