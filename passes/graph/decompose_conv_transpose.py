@@ -16,8 +16,8 @@ by a transpose ("sub-pixel convolution", Shi et al., 2016).
     graph g(%x: f32[1,3,8]) -> (%y) {
       const %w.phases: f32[2,3,1] = [1.0, 3.0, 5.0, 2.0, 4.0, 6.0] %y.phases: f32[1,2,8] =
       conv(%x, %w.phases) {strides = (1,), before = (0,), after = (0,), dilations = (1,), groups =
-      1} %y.split: f32[1,1,2,8] = reshape(%y.phases) {shape = (1, 1, 2, 8)} %y.woven: f32[1,1,8,2]
-      = transpose(%y.split) {perm = (0, 1, 3, 2)} %y: f32[1,1,16] = reshape(%y.woven) {shape = (1,
+      1} %y.split: f32[1,2,1,8] = reshape(%y.phases) {shape = (1, 2, 1, 8)} %y.woven: f32[1,1,8,2]
+      = transpose(%y.split) {perm = (0, 2, 3, 1)} %y: f32[1,1,16] = reshape(%y.woven) {shape = (1,
       1, 16)}
     }
 
@@ -64,20 +64,20 @@ def _is_plain(node: Node) -> bool:
 
 
 def phase_weights(weights: np.ndarray, strides: Ints) -> np.ndarray:
-    """Weights [C, O, *kernel] as those of one convolution: [O * phases, C, *ceil(kernel/stride)].
+    """Weights [C, O, *kernel] as those of one convolution: [phases * O, C, *ceil(kernel/stride)].
 
-    Output channels count the phases of the last spatial axis fastest.
+    The channels of a phase stay together, so that channels-last layouts are woven by whole vectors.
     """
     channels, outputs, *kernel = weights.shape
     taps = [-(-size // stride) for size, stride in zip(kernel, strides, strict=True)]
-    result = np.zeros((outputs, *strides, channels, *taps), weights.dtype)
+    result = np.zeros((*strides, outputs, channels, *taps), weights.dtype)
     for phase in itertools.product(*map(range, strides)):
         every: list[slice] = [slice(p, None, s) for p, s in zip(phase, strides, strict=True)]
         picked = weights[tuple([slice(None), slice(None), *every])]
         flipped = np.flip(picked, tuple(range(2, picked.ndim))).swapaxes(0, 1)
         lengths = zip(taps, picked.shape[2:], strict=True)
         last = [slice(tap - length, None) for tap, length in lengths]
-        place: list[slice | int] = [slice(None), *phase, slice(None), *last]
+        place: list[slice | int] = [*phase, slice(None), slice(None), *last]
         result[tuple(place)] = flipped
     return result.reshape(-1, channels, *taps)
 
@@ -94,10 +94,10 @@ def _decomposed(edit: GraphEdit, node: Node, weights: np.ndarray) -> Value:
     value = edit.emit("conv", [node.inputs[0], constant], attrs, name=f"{name}.phases", loc=loc)
     batch, _, *positions = value.type.static_shape
     rank = len(strides)
-    split = (batch, weights.shape[1], *strides, *positions)
+    split = (batch, *strides, weights.shape[1], *positions)
     value = edit.emit("reshape", [value], {"shape": split}, name=f"{name}.split", loc=loc)
-    woven = [axis for k in range(rank) for axis in (2 + rank + k, 2 + k)]
-    perm = (0, 1, *woven)
+    woven = [axis for k in range(rank) for axis in (2 + rank + k, 1 + k)]
+    perm = (0, 1 + rank, *woven)
     value = edit.emit("transpose", [value], {"perm": perm}, name=f"{name}.woven", loc=loc)
     sizes = [size * stride for size, stride in zip(positions, strides, strict=True)]
     shape = (batch, weights.shape[1], *sizes)
