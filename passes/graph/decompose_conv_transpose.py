@@ -72,8 +72,9 @@ def phase_weights(weights: np.ndarray, strides: Ints) -> np.ndarray:
     taps = [-(-size // stride) for size, stride in zip(kernel, strides, strict=True)]
     result = np.zeros((*strides, outputs, channels, *taps), weights.dtype)
     for phase in itertools.product(*map(range, strides)):
-        every: list[slice] = [slice(p, None, s) for p, s in zip(phase, strides, strict=True)]
-        picked = weights[tuple([slice(None), slice(None), *every])]
+        every = [slice(p, None, s) for p, s in zip(phase, strides, strict=True)]
+        reached = (slice(None), slice(None), *every)
+        picked = weights[reached]
         flipped = np.flip(picked, tuple(range(2, picked.ndim))).swapaxes(0, 1)
         lengths = zip(taps, picked.shape[2:], strict=True)
         last = [slice(tap - length, None) for tap, length in lengths]
