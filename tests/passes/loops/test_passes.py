@@ -13,12 +13,13 @@ from mlc.ir.expr import Const, Load, Ramp
 from mlc.ir.rewrite import walk, walk_exprs
 from mlc.ir.stmt import For, Func, If, Store
 from mlc.ir.text import parse_func, print_func
+from mlc.ir.verify import verify_func
 from mlc.passes.loops.demote_registers import demote_registers
-from mlc.passes.loops.pipeline import LOOP_PASSES
+from mlc.passes.loops.pipeline import LOOP_PASSES, finish_loops
 from mlc.passes.loops.simplify import simplify_func
 from mlc.passes.loops.specialise_tails import specialise_tails
 from mlc.passes.loops.vectorize_loops import vectorize_loops
-from mlc.passes.schedule.primitives import split, unroll, vectorize
+from mlc.passes.schedule.primitives import parallel, reorder, split, unroll, vectorize
 from mlc.passes.schedule.schedule import Schedule
 from tests.passes.schedule.kernels import KERNELS
 from tests.passes.schedule.steps import random_schedule, results
@@ -104,6 +105,57 @@ def test_specialise_tails_makes_two_versions() -> None:
           }
         }""",
     )
+
+
+def test_specialise_tails_keeps_parallel_loops_together() -> None:
+    turns(
+        specialise_tails,
+        """func f(x: f32[20,3], y: f32[20,3]) {
+          for parallel o in 3 { for parallel c in 3 {
+            for unroll i in min(8, 20 - o * 8) { y[o * 8 + i, c] = x[o * 8 + i, c] }
+          } }
+        }""",
+        """func f(x: f32[20,3], y: f32[20,3]) {
+          for parallel o in 3 { for parallel c in 3 {
+            if o < 2 {
+              for unroll i in 8 { y[o * 8 + i, c] = x[o * 8 + i, c] }
+            } else {
+              for unroll i_o in 4 { y[i_o + 16, c] = x[i_o + 16, c] }
+            }
+          } }
+        }""",
+    )
+
+
+def test_specialise_tails_ends_unrolled_loops_early() -> None:
+    turns(
+        specialise_tails,
+        """func f(x: f32[20], y: f32[20]) {
+          for unroll o in 3 { for vector i in min(8, 20 - o * 8) { y[o * 8 + i] = x[o * 8 + i] } }
+        }""",
+        """func f(x: f32[20], y: f32[20]) {
+          for unroll o in 2 { for vector i in 8 { y[o * 8 + i] = x[o * 8 + i] } }
+          for vector i_o in 4 { y[i_o + 16] = x[i_o + 16] }
+        }""",
+    )
+
+
+def test_tails_in_two_shared_loops() -> None:
+    func = parse_func(
+        """func f(x: f32[20,11], y: f32[20,11]) {
+          for i in 20 { for j in 11 { y[i, j] = x[i, j] * 2.0:f32 } }
+        }"""
+    )
+    schedule = split(Schedule(func), "i", 8, names=("io", "ii"))
+    schedule = split(schedule, "j", 4, names=("jo", "ji"))
+    schedule = reorder(schedule, "io", "jo", "ii", "ji")
+    schedule = parallel(parallel(schedule, "io"), "jo")
+    schedule = vectorize(unroll(schedule, "ii"), "ji")
+    all_keep_results(schedule.func, func)
+    finished = finish_loops(schedule.func)
+    verify_func(finished)
+    kinds = [part.kind for part in walk(finished.body) if isinstance(part, For)]
+    assert kinds[:2] == ["parallel", "parallel"]
 
 
 def test_specialise_tails_leaves_serial_loops() -> None:
