@@ -17,7 +17,7 @@ def alternate(schedule: Schedule, loop: str, around: str) -> Schedule:
 
     What the end of one iteration has read is still in cache when the next begins there. Refused
     where `loop` carries a dependence, where an extent inside depends on it, and for loops that are
-    not serial or whose extent is not constant.
+    neither serial nor parallel or whose extent is not constant.
 
     >>> from mlc.ir.text import parse_func, print_func
     >>> func = parse_func('''func sums(x: f32[8], y: f32[4]) {
@@ -41,8 +41,8 @@ def alternate(schedule: Schedule, loop: str, around: str) -> Schedule:
     old = place.stmt
     if all(not isinstance(part, For) or part.var != around for part in place.parents):
         raise RefusalError(f"loop '{loop}' is not inside loop '{around}'", "not-inside", loop)
-    if old.kind != "serial":
-        raise RefusalError(f"loop '{loop}' is {old.kind}, not serial", "kind", loop)
+    if old.kind not in ("serial", "parallel"):
+        raise RefusalError(f"loop '{loop}' is {old.kind}", "kind", loop)
     if not isinstance(old.extent, Const):
         raise RefusalError(f"the extent of loop '{loop}' is not constant", "extent", loop)
     for part in walk(old.body):
@@ -58,4 +58,4 @@ def alternate(schedule: Schedule, loop: str, around: str) -> Schedule:
     last = int(old.extent.value) - 1
     position: Expr = Var(loop) + backwards * last - backwards * Var(loop) * 2
     inside = substitute(old.body, {loop: position}, bounds)
-    return schedule.with_body(place.replaced(For(loop, old.extent, "serial", inside)))
+    return schedule.with_body(place.replaced(For(loop, old.extent, old.kind, inside)))

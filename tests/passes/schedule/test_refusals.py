@@ -178,7 +178,7 @@ CASES = [
     (PREFIX_SUM, "parallel", ("i",), "iterations of loop 'i' touch the same elements of 'y'"),
     (PREFIX_SUM, "alternate", ("i", "i"), "loop 'i' is not inside loop 'i'"),
     (NEST, "alternate", ("i", "k"), "loop 'i' is not inside loop 'k'"),
-    (STEPS, "alternate", ("i", "t"), "loop 'i' is parallel, not serial"),
+    (STEPS.replace("parallel", "vector"), "alternate", ("i", "t"), "loop 'i' is vector"),
     (TAILS, "alternate", ("i", "o"), "the extent of loop 'i' is not constant"),
     (SWEEPS, "alternate", ("i", "s"), "loop 'i' carries a dependence through 'x'"),
     (TILES, "alternate", ("o", "s"), "the extent of loop 'i' depends on loop 'o'"),

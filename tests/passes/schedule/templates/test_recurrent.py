@@ -24,6 +24,7 @@ from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.lower.group import Group, lower_group
 from mlc.passes.lower.views import bind_views
 from mlc.passes.schedule.replay import replay
+from mlc.passes.schedule.templates import recurrent
 from mlc.passes.schedule.templates.base import Machine
 from mlc.passes.schedule.templates.recurrent import Recurrent
 from mlc.passes.schedule.templates.select import template_for
@@ -200,11 +201,18 @@ def test_directions_are_shared_by_threads_unless_they_differ() -> None:
     }
 
 
-def test_weights_larger_than_the_cache_are_read_to_and_fro() -> None:
-    layer = Layer("lstm_sequence", steps=4, units=16, attrs={"directions": BOTH})
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("directions", [("forward",), BOTH])
+def test_weights_larger_than_the_cache_are_read_to_and_fro(
+    directions: tuple[str, ...], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recurrent, "SHARED_PRODUCTS", 0)
+    layer = Layer("lstm_sequence", steps=4, units=16, attrs={"directions": directions})
     small = replace(SSE, l2_bytes=1024)
     for target, turns in ((SSE, False), (small, True)):
-        func = schedule(layer, target, vectors=1)
+        func = schedule(layer, target, threads, vectors=1)
+        kinds = {part.kind for part in walk(func.body) if isinstance(part, For)}
+        assert ("parallel" in kinds) == (threads == 2)
         assert ("n0_d0_t % 2" in print_func(func)) == turns
         for got, want in zip(layer.run(func), layer.reference(), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
