@@ -14,6 +14,7 @@ import numpy as np
 
 from mlc.ir.graph import Loc, Value
 from mlc.ir.stmt import Buffer, Func
+from mlc.ir.work import Work
 
 ALIGNMENT = 64
 """Bytes to which every buffer in the constants and in the arena is aligned: one cache line."""
@@ -34,11 +35,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KernelCall:
-    """One step of the plan: `arguments` are the kernel's parameters, then its workspaces."""
+    """One step of the plan: `arguments` are the kernel's parameters, then its workspaces.
+
+    `work` is that of the plain loops, before any schedule.
+    """
 
     kernel: str
     arguments: tuple[Place, ...]
     loc: Loc
+    work: Work
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,7 +78,7 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         inputs=ports(graph.inputs),
         outputs=ports(graph.outputs),
         code=Code(OBJECT, code),
-        calls=tuple(Call(call.kernel, call.loc) for call in program.calls),
+        calls=calls(program),
         constants=constants,
         arena_bytes=program.arena_bytes,
         num_threads=options.num_threads,
@@ -90,6 +90,13 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
 def ports(values: tuple[Value, ...]) -> tuple[Port, ...]:
     """Inputs or outputs of a graph as the run time sees them."""
     return tuple(Port(v.name, v.type.dtype.name, v.type.static_shape) for v in values)
+
+
+def calls(program: Program) -> tuple[Call, ...]:
+    """The plan as the run time sees it."""
+    return tuple(
+        Call(call.kernel, call.loc, call.work.flops, call.work.bytes) for call in program.calls
+    )
 
 
 def machine_of(target: Target) -> Machine:

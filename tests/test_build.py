@@ -16,6 +16,7 @@ from mlc.ir.graph import Value
 from mlc.ir.program import KernelCall, Place, Program
 from mlc.ir.text import parse_func
 from mlc.ir.types import TensorType
+from mlc.ir.work import Work
 from mlc.runtime.compiled import OBJECT, Call, Code, Compiled
 from mlc.runtime.module import Module
 
@@ -45,7 +46,7 @@ def pick(check_bounds: bool) -> Module:
         inputs=inputs,
         outputs=outputs,
         kernels={"pick": parse_func(PICK)},
-        calls=(KernelCall("pick", places, ("Pick_0",)),),
+        calls=(KernelCall("pick", places, ("Pick_0",), Work()),),
         constants=(),
         constant_bytes=0,
         arena_bytes=0,

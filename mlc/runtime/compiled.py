@@ -44,10 +44,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Call:
-    """One step of the plan: a kernel's symbol, and the model's nodes that it computes here."""
+    """One step of the plan: a kernel's symbol, and the model's nodes that it computes here.
+
+    `flops` are its floating-point operations by the plain algorithm, `bytes` what it reads and
+    writes, each once.
+    """
 
     kernel: str
     loc: tuple[str, ...] = ()
+    flops: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mlc.runtime.signature import Port, parse_port
 
 MANIFEST = "manifest.json"
 FORMAT = "mlc-artifact"
-VERSION = 1
+VERSION = 2
 MAX_MANIFEST_BYTES = 64 << 20
 
 
@@ -118,7 +118,7 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
         "arena_bytes": manifest.arena_bytes,
         "code": {"kind": manifest.code_kind, "file": manifest.code_file},
         "constants": {"bytes": manifest.constants_bytes, "file": manifest.constants_file},
-        "calls": [[call.kernel, *call.loc] for call in manifest.calls],
+        "calls": [[call.kernel, call.flops, call.bytes, *call.loc] for call in manifest.calls],
         "texts": {
             stage: {
                 "file": text.file,
@@ -175,8 +175,8 @@ def _check_files(manifest: Manifest) -> None:
 
 
 def _call(row: object) -> Call:
-    kernel, *loc = map(_string, _list(row))
-    return Call(kernel, tuple(loc))
+    kernel, flops, moved, *loc = _list(row)
+    return Call(_string(kernel), tuple(map(_string, loc)), _natural(flops), _natural(moved))
 
 
 def _text(record: Mapping[str, Any]) -> TextRecord:

@@ -12,12 +12,17 @@ _MAX_LOC_WIDTH = 72
 
 @dataclass(frozen=True)
 class ProfileRow:
-    """One kernel call: symbol, nodes, nanoseconds (median over the runs), share of the whole."""
+    """One kernel call: symbol, nodes, nanoseconds (median over the runs), share of the whole.
+
+    `flops` and `bytes` are those of `Call`.
+    """
 
     kernel: str
     loc: tuple[str, ...]
     nanoseconds: float
     share: float
+    flops: int = 0
+    bytes: int = 0
 
 
 class Profile:
@@ -27,7 +32,9 @@ class Profile:
         self.total_nanoseconds = float(sum(nanoseconds))
         whole = self.total_nanoseconds or 1.0
         self.rows = tuple(
-            ProfileRow(call.kernel, call.loc, float(time), float(time) / whole)
+            ProfileRow(
+                call.kernel, call.loc, float(time), float(time) / whole, call.flops, call.bytes
+            )
             for call, time in zip(calls, nanoseconds, strict=True)
         )
 

@@ -6,11 +6,13 @@ After: views are gone, equal kernels exist once, every buffer has its place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlc.ir.expr import Const
 from mlc.ir.graph import Graph, Node, Value
 from mlc.ir.program import (
     KernelCall,
@@ -20,8 +22,9 @@ from mlc.ir.program import (
     Program,
     align,
 )
-from mlc.ir.rewrite import walk
+from mlc.ir.rewrite import walk, walk_exprs
 from mlc.ir.stmt import Alloc, Buffer, Func, seq
+from mlc.ir.work import Work, work_of
 from mlc.passes.lower.group import Group, lower_group, param_values
 from mlc.passes.lower.outputs import with_output_copies
 from mlc.passes.lower.plan_memory import LiveRange, plan_memory
@@ -52,7 +55,8 @@ class _Lowering:
         self.schedule = schedule
         self.views = bind_storage(self.graph)
         self.kernels: dict[str, Func] = {}
-        self.symbols: dict[Func, str] = {}
+        self.symbols: dict[tuple[Func, tuple[float, ...]], str] = {}
+        self.work: dict[str, Work] = {}
         self.constants: dict[object, PlainConstant | PreparedConstant] = {}
         self.constant_bytes = 0
         self.inputs = {value: i for i, value in enumerate(self.graph.inputs)}
@@ -82,10 +86,12 @@ class _Lowering:
         if group.func.body == seq(()):
             return None
         plain = replace(group.func, name="", loc=())
-        symbol = self.symbols.get(plain)
+        key = plain, _signs_of_zeros(plain)
+        symbol = self.symbols.get(key)
         if symbol is None:
             symbol = f"k{len(self.symbols)}_{_identifier(group.func.name)}"
-            self.symbols[plain] = symbol
+            self.symbols[key] = symbol
+            self.work[symbol] = work_of(plain)
             func = self.schedule(group)
             self.kernels[symbol] = replace(func, name=symbol)
         params = tuple(param.name for param in group.func.params)
@@ -118,7 +124,7 @@ class _Lowering:
                 places.append(self.place(step.values[param.name], offsets))
         workspaces = _workspaces(step.func)
         places += [Place("arena", 0, offsets[(number, buffer.name)]) for buffer in workspaces]
-        return KernelCall(step.symbol, tuple(places), step.node.loc)
+        return KernelCall(step.symbol, tuple(places), step.node.loc, self.work[step.symbol])
 
     def place(self, value: Value, offsets: Mapping[object, int]) -> Place:
         view = self.views[value]
@@ -172,6 +178,12 @@ class _Lowering:
         place = Place("constant", 0, self.constant_bytes)
         self.constant_bytes += align(size)
         return place
+
+
+def _signs_of_zeros(func: Func) -> tuple[float, ...]:
+    """What tells functions apart that are equal because −0.0 equals 0.0."""
+    constants = (e for e in walk_exprs(func.body) if type(e) is Const and e.type.is_float)
+    return tuple(math.copysign(1.0, e.value) for e in constants if e.value == 0)
 
 
 def _workspaces(func: Func) -> list[Buffer]:

@@ -261,8 +261,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "manifest.json is not of an mlc artifact",
     ),
     "newer format": (
-        replace_text(MANIFEST, '"version": 1', '"version": 2'),
-        "artifact format 2, this release reads 1",
+        replace_text(MANIFEST, '"version": 2', '"version": 3'),
+        "artifact format 3, this release reads 2",
     ),
     "changed manifest": (
         replace_text(MANIFEST, '"arena_bytes": 24', '"arena_bytes": 8'),

@@ -148,7 +148,7 @@ def compiled(
         inputs=(Port("x", "f32", shape), Port("y", "f32", shape)),
         outputs=(Port("sum", "f32", shape),),
         code=Code("object", object_code(size, status)),
-        calls=(Call("scale", ("Mul_0",)), Call("add", ("Add_1", "Identity_2"))),
+        calls=(Call("scale", ("Mul_0",), size, 12 * size), Call("add", ("Add_1", "Identity_2"))),
         constants=constants,
         arena_bytes=size * 4,
         num_threads=num_threads,

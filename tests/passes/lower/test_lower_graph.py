@@ -119,6 +119,17 @@ def test_outputs_of_every_kind(outputs: str) -> None:
     )
 
 
+def test_zeros_of_both_signs_are_two_kernels() -> None:
+    program = computes_the_same(
+        """
+        graph g(%x: f32[4]) -> (%a, %b) {
+          %a: f32[6] = pad(%x) {before = (1,), after = (1,), value = 0.0}
+          %b: f32[6] = pad(%x) {before = (1,), after = (1,), value = -0.0}
+        }"""
+    )
+    assert len(program.kernels) == 2
+
+
 def test_empty_values_that_are_computed_and_read() -> None:
     program = computes_the_same(
         """
@@ -145,3 +156,11 @@ def test_equal_computations_are_equal_functions_whatever_they_are_called() -> No
         group = lower_group(graph.nodes[0], graph, bind_views(graph), graph.constants)
         funcs.append((group.func.params, group.func.body))
     assert funcs[0] == funcs[1]
+
+
+def test_calls_know_the_work_of_their_plain_loops() -> None:
+    _, scheduled = lowered(PRODUCTS)
+    _, plain = lowered(PRODUCTS, scheduled=False)
+    assert [call.work for call in scheduled.calls] == [call.work for call in plain.calls]
+    products, threshold = 2 * (2 * 4 * 4 * 8), 4 * 8
+    assert sum(call.work.flops for call in plain.calls) == products + threshold
