@@ -14,7 +14,9 @@ import typer
 
 from mlc.cli import arrays, options
 from mlc.cli.console import output, table, working
+from mlc.cli.explain import print_explanation
 from mlc.errors import InputError, MlcError
+from mlc.limits import Probe
 
 LARGEST_ERROR = 1e-3
 """How far outputs may be from the other engine's, as a part of their range."""
@@ -36,7 +38,9 @@ def bench(
     against: Annotated[
         Peer | None, typer.Option(help="Take turns with another engine, after comparing results.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the time per kernel.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each kernel's time, and what limits it.")
+    ] = False,
     input_file: arrays.InputFiles = None,
     seed: options.Seed = 0,
     target: options.TargetName = "host",
@@ -62,8 +66,9 @@ def bench(
     _print_times(times, module.num_threads)
     if explain:
         with working("timing each kernel"):
+            limits = Probe(module.num_threads).measure()
             profile = module.profile(**feeds, repeat=runs)
-        output().print(f"\n{profile}", markup=False, highlight=False, soft_wrap=True)
+        print_explanation(profile, limits)
 
 
 def time_in_turns(engines: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:

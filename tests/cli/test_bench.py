@@ -65,15 +65,6 @@ def test_another_engine_needs_the_model(call: Call, mlp: Path) -> None:
     assert outcome.errors == "error: onnxruntime needs the ONNX file, 'm' is an artifact\n"
 
 
-def test_the_time_of_each_kernel(call: Call, mlp: Path) -> None:
-    outcome = call("bench", mlp, "--runs", 2, "--explain")
-    _, _, table = outcome.output.partition("\n\n")
-    heading, *rows, last = table.splitlines()
-    assert heading.split() == ["time", "share", "kernel", "nodes"]
-    assert [row.split("  ")[-1] for row in rows] == ["product + threshold"]
-    assert last.split()[-2:] == ["100.0%", "all"]
-
-
 COUNT = np.arange(4, dtype=np.float32).reshape(2, 2)
 HINT = "  hint: at most 0.001 is accepted; random inputs may be to blame"
 
