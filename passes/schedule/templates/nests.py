@@ -116,6 +116,8 @@ def _fuse_pair(schedule: Schedule, outer: str, inner: str) -> Schedule | None:
         dims = [_dimension(index, name) for name in (outer, inner)]
         if dims[0] is None or dims[1] != dims[0] + 1 or buffer.shape[dims[1]] != extent.value:
             return None
+        if not _walked_plainly(schedule, buffer, dims[0]):
+            return None
         merges[buffer.name] = dims[0]
     schedule = fuse(schedule, outer, inner, name=f"{outer}_{inner}")
     for name, dim in merges.items():
@@ -124,6 +126,18 @@ def _fuse_pair(schedule: Schedule, outer: str, inner: str) -> Schedule | None:
             return None
         schedule = merged
     return schedule
+
+
+def _walked_plainly(schedule: Schedule, buffer: Buffer, dim: int) -> bool:
+    """Whether two dimensions are walked by loops of their own everywhere, from end to end.
+
+    Elsewhere a part of a dimension could not be told from another once they are merged.
+    """
+    return all(
+        isinstance(index[dim], Var) and isinstance(index[dim + 1], Var)
+        for other, index in _accesses(schedule.func.body)
+        if other.name == buffer.name
+    )
 
 
 def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from mlc.backends.llvm.targets import resolve
 from mlc.ir.expr import Load, Shuffle
 from mlc.ir.rewrite import walk_exprs
+from mlc.ir.text import parse_func
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import Machine
+from mlc.passes.schedule.templates.nests import schedule_nests
 from tests.passes.schedule.templates.single import check, group_of, scheduled
 
 
@@ -47,3 +52,19 @@ def test_packing_at_run_time_is_transposed_by_shuffles() -> None:
     assert any(type(e) is Shuffle for e in walk_exprs(func.body))
     check(group)
     check(group_of("matmul", [(40, 33), (37, 33)], attrs), threads=2)
+
+
+def test_dimensions_are_merged_where_every_nest_walks_them_alike() -> None:
+    """The frame of y is part of its last two dimensions: merged, its rows would be lost."""
+    func = parse_func("""func frame(x: f32[9,8], y: f32[9,10], z: f32[9,8]) {
+      for a in 9 { for b in 1 { y[a, b] = 0.0:f32 } }
+      for i in 9 { for j in 8 { y[i, j + 2] = x[i, j] } }
+      for k in 9 { for l in 8 { z[k, l] = x[k, l] + y[k, l] } }
+    }""")
+    done = schedule_nests(Schedule(func), 2, Machine(resolve("x86-64-v3"), 1)).func
+    assert [buffer.shape for buffer in done.params] == [(9, 8), (9, 10), (9, 8)]
+    plain = parse_func("""func plain(x: f32[9,8], z: f32[9,8]) {
+      for k in 9 { for l in 8 { z[k, l] = x[k, l] } }
+    }""")
+    done = schedule_nests(Schedule(plain), 2, Machine(resolve("x86-64-v3"), 1)).func
+    assert [buffer.shape for buffer in done.params] == [(72,), (72,)]
