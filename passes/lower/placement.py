@@ -12,8 +12,8 @@ itself a part of another come to lie in the memory of the outermost one.
 What is left of the copies is found by `mlc.passes.lower.self_copy`. A part stays where it is, to be
 copied, if it has no memory of its own (inputs, constants, slices), is an output of the model or is
 placed already; if its strides would lie in another order than its producer chose, or a reshape
-of it would no longer be a view. A pad takes in what nobody else reads: for others the frame would
-break rows apart that are one run of memory.
+of it would no longer be a view. In the middle of a pad rows lie apart: a contraction with more
+outputs than inputs would look for them more often than the pad would copy them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from typing import cast
 
 from mlc.ir.graph import Graph, Node, Value
 from mlc.ir.graph_edit import attr_of
+from mlc.ir.operator import Kind
+from mlc.ir.operators import OPERATORS
 from mlc.passes.lower.group import body_of, group_inputs
 from mlc.passes.lower.views import View, bind_views, own_view, strides_before, view_of
 
@@ -54,7 +56,7 @@ class _Placement:
             operator, parts = copied_parts(node, self.graph)
             if parts and not (operator == "concat" and self.join(node.output, parts)):
                 whole = self.view(node.output)
-                if operator == "pad" and not self.is_only_reader(node, *parts):
+                if operator == "pad" and not self.may_have_frame(node, *parts):
                     continue
                 for value, start in parts:
                     self.place(value, whole.part(start))
@@ -107,11 +109,15 @@ class _Placement:
             self.fixed.add(joined.root)
         return bound
 
-    def is_only_reader(self, node: Node, part: tuple[Value, Start]) -> bool:
-        """Whether no other node computes with the memory of an input."""
+    def may_have_frame(self, pad: Node, part: tuple[Value, Start]) -> bool:
+        """Whether it costs others less to read an input of a pad in its middle than to copy it."""
         root = self.plain[part[0]].root
-        computing = (n for n in self.readers[root] if self.plain[n.outputs[0]].root is not root)
-        return all(reader is node for reader in computing)
+        others = (
+            node
+            for node in self.readers[root]
+            if node is not pad and self.plain[node.outputs[0]].root is not root
+        )
+        return not any(_multiplies(node, root, self.graph) for node in others)
 
     def stays_visible(self, root: Value, view: View) -> bool:
         """Whether all views of a root remain views when it is placed."""
@@ -142,6 +148,12 @@ def same_elements(value: Value, view: View, other: View) -> bool:
     pairs = zip(shape, view.strides, other.strides, strict=True)
     same_strides = all(a == b for size, a, b in pairs if size > 1)
     return view.root is other.root and view.offset == other.offset and same_strides
+
+
+def _multiplies(node: Node, source: Value, graph: Graph) -> bool:
+    """Whether a kernel is a contraction that makes more elements than `source` has."""
+    kinds = {OPERATORS[inner.op].kind for inner in body_of(node, graph).nodes}
+    return Kind.CONTRACTION in kinds and node.outputs[0].type.elements > source.type.elements
 
 
 def copied_parts(node: Node, graph: Graph) -> tuple[str, list[tuple[Value, Start]]]:

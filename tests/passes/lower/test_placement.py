@@ -150,8 +150,20 @@ def test_a_concat_in_the_middle_of_a_pad() -> None:
     ) == {"c": ("p", 8, (8, 1)), "a": ("p", 8, (8, 1)), "b": ("p", 12, (8, 1))}
 
 
-def test_a_pad_leaves_alone_what_others_read() -> None:
-    assert not places(
+@pytest.mark.parametrize(("columns", "placed"), [(4, {"a": ("p", 7, (6, 1))}), (5, {})])
+def test_a_pad_leaves_alone_what_a_wide_contraction_reads(columns: int, placed: Places) -> None:
+    text = f"""
+        graph g(%x: f32[3,4], %w: f32[4,{columns}]) -> (%z, %y) {{
+          %a: f32[3,4] = relu(%x)
+          %y: f32[3,{columns}] = matmul(%a, %w)
+          %p: f32[5,6] = pad(%a) {{before = (1, 1), after = (1, 1)}}
+          %z: f32[5,6] = tanh(%p)
+        }}"""
+    assert places(text) == placed
+
+
+def test_a_pad_takes_in_what_others_read_through_views() -> None:
+    assert places(
         """
         graph g(%x: f32[3,4]) -> (%z, %y) {
           %a: f32[3,4] = relu(%x)
@@ -160,7 +172,7 @@ def test_a_pad_leaves_alone_what_others_read() -> None:
           %p: f32[5,6] = pad(%a) {before = (1, 1), after = (1, 1)}
           %z: f32[5,6] = tanh(%p)
         }"""
-    )
+    ) == {"a": ("p", 7, (6, 1))}
 
 
 def test_an_output_that_is_a_copy() -> None:

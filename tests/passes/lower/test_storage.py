@@ -10,6 +10,7 @@ from mlc.ir.graph import Graph
 from mlc.ir.interpret import run_graph
 from mlc.ir.program import Program
 from mlc.ir.stmt import Func
+from mlc.ir.text import parse_graph
 from mlc.passes.context import Context
 from mlc.passes.graph.choose_layout import ChooseLayout
 from mlc.passes.graph.explicit_padding import ExplicitPadding
@@ -58,3 +59,24 @@ def test_fused_graphs_with_schedules(graph: Graph) -> None:
     passes = (ExplicitPadding(), ChooseLayout(), FuseVertical())
     optimized = run_passes(graph, passes, Context())
     assert_program_agrees(graph, lower_graph(optimized, scheduled))
+
+
+def test_slices_of_a_joined_product_cost_nothing() -> None:
+    graph = parse_graph(
+        """graph g(%x: f32[8,4], %w: f32[4,12], %b: f32[4]) -> (%z) {
+          %qkv: f32[8,12] = matmul(%x, %w)
+          %q: f32[8,4] = slice(%qkv) {starts = (0, 0), sizes = (8, 4), steps = (1, 1)}
+          %k: f32[8,4] = slice(%qkv) {starts = (0, 4), sizes = (8, 4), steps = (1, 1)}
+          %v: f32[8,4] = slice(%qkv) {starts = (0, 8), sizes = (8, 4), steps = (1, 1)}
+          %wide: f32[8,4] = expand(%b) {shape = (8, 4)}
+          %s: f32[8,8] = matmul(%q, %k) {transpose_b = true}
+          %m: f32[8,4] = matmul(%s, %v)
+          %z: f32[8,4] = add(%m, %wide)
+        }"""
+    )
+    program = lower_graph(graph, plain)
+    assert [call.kernel.split("_")[1] for call in program.calls] == ["matmul"] * 3 + ["add"]
+    inside = {(p.space, p.offset) for p in program.calls[1].arguments[:2]}
+    start = program.calls[0].arguments[2].offset
+    assert inside == {("arena", start), ("arena", start + 4 * 4)}
+    assert_program_agrees(graph, program)
