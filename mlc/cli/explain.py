@@ -30,7 +30,8 @@ def print_explanation(profile: Profile, limits: Limits) -> None:
         f"\nThis machine reaches {limits.flops / 1e9:.1f} GFLOP/s, and reads "
         f"{limits.bytes / 1e9:.1f} GB/s from memory.\n"
         f"These limits allow {allowed * 1e6:.1f} µs: "
-        f"{allowed / (whole.seconds or float('inf')):.0%} of the time.",
+        f"{allowed / (whole.seconds or float('inf')):.0%} of the time. "
+        "What stays in a cache need not wait for memory.",
         highlight=False,
     )
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OVERHEAD = 0.5
-"""What takes longer than its limit by more than this share is bound by something else."""
+NEAR = 0.5
+"""A limit explains the time of what reaches this share of it."""
+FROM_CACHE = 1.25
+"""What moves bytes so many times faster than memory found them in a cache."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,14 @@ class Rate:
 
     @property
     def bound(self) -> str:
-        """The limit that explains the time: "compute", "memory", or neither: "overhead"."""
-        if max(self.of_peak, self.of_bandwidth) < 1 - OVERHEAD:
+        """The limit that explains the time: "compute" or "memory".
+
+        "cache" where data came faster than memory gives it, and arithmetic is not the limit
+        either; "overhead" where nothing explains the time.
+        """
+        if self.of_bandwidth > FROM_CACHE:
+            return "compute" if self.of_peak >= NEAR else "cache"
+        if max(self.of_peak, self.of_bandwidth) < NEAR:
             return "overhead"
         return "compute" if self.of_peak >= self.of_bandwidth else "memory"
 

@@ -25,7 +25,9 @@ def test_rates_are_relative_to_the_limits() -> None:
     [
         (90_000, 1_000, "compute"),
         (60_000, 8_000, "memory"),
-        (90_000, 30_000, "memory"),  # out of a cache
+        (90_000, 12_000, "memory"),
+        (90_000, 30_000, "compute"),
+        (20_000, 30_000, "cache"),
         (20_000, 2_000, "overhead"),
         (0, 0, "overhead"),
     ],
