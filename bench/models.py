@@ -10,26 +10,19 @@ the others.
 
 from __future__ import annotations
 
-import json
-import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from bench import zoo
-from bench.engines import ENGINES
-from bench.worker import Job, Worker
+from bench.race import Row, installed_engines, race
+from bench.report import caption, race_cells, race_line, write_figures
 
-REFERENCE = "onnxruntime"
-LARGEST_ERROR = 1e-3  # of the output's range; the tests hold mlc to a tenth of this
 DEFAULT_MODELS = [name for name in zoo.ENTRIES if name != "tiny_mlp"]
-
-Row = dict[str, Any]
 
 
 def main(
@@ -42,84 +35,23 @@ def main(
     output: Annotated[Path | None, typer.Option(help="Write the figures as JSON too.")] = None,
 ) -> None:
     """Time mlc and its peers on whole models."""
-    engines = engine or [name for name, each in ENGINES.items() if each.installed]
+    engines = engine or installed_engines()
     console = Console()
     rows: list[Row] = []
     for model in track(only or DEFAULT_MODELS, "measuring", console=console):
         rows.append(measure(model, engines, threads, batch, rounds, seconds))
-        console.print(_line(rows[-1], engines))
+        console.print(race_line(model, rows[-1], engines))
         if output is not None:
-            _write(output, rows, threads, batch)
+            write_figures(output, {"threads": threads, "batch": batch, "rows": rows})
     console.print(_table(rows, engines, threads, batch))
-
-
-def _write(output: Path, rows: list[Row], threads: int, batch: int) -> None:
-    machine = platform.processor() or platform.machine()
-    document = {"machine": machine, "threads": threads, "batch": batch, "rows": rows}
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    unfinished.write_text(json.dumps(document, indent=1))
-    unfinished.replace(output)
 
 
 def measure(
     model: str, engines: list[str], threads: int, batch: int, rounds: int, seconds: float
 ) -> Row:
     """One row: milliseconds per engine, or why there are none."""
-    path = zoo.build(model, batch)
-    workers = {name: Worker(Job(name, model, batch, threads, path)) for name in engines}
-    try:
-        _check(workers)
-        for _ in range(rounds):
-            for worker in workers.values():
-                worker.round(seconds)
-        return {
-            "model": model,
-            "milliseconds": {
-                name: worker.milliseconds() for name, worker in workers.items() if not worker.error
-            },
-            "errors": {name: worker.error for name, worker in workers.items() if worker.error},
-            "seconds_to_load": {name: worker.seconds_to_load for name, worker in workers.items()},
-        }
-    finally:
-        for worker in workers.values():
-            worker.close()
-
-
-def _check(workers: dict[str, Worker]) -> None:
-    """An engine whose outputs differ from the reference is not timed."""
-    if REFERENCE not in workers:
-        return
-    expected = workers[REFERENCE].outputs
-    for worker in workers.values():
-        if worker.error:
-            continue
-        for right, left in zip(expected, worker.outputs, strict=True):
-            difference = np.abs(left.reshape(right.shape).astype(np.float64) - right).max()
-            error = float(difference / max(np.ptp(right), 1e-30))
-            if not error <= LARGEST_ERROR:
-                worker.error = f"wrong by {error:.1e} of the output's range"
-
-
-def speed(row: Row) -> float | None:
-    """The best peer's time over mlc's: above 1, mlc is the faster one."""
-    times = dict(row["milliseconds"])
-    ours = times.pop("mlc", None)
-    return min(times.values()) / ours if ours and times else None
-
-
-def _cells(row: Row, engines: list[str]) -> list[str]:
-    times, errors = row["milliseconds"], row["errors"]
-    cells = [f"{times[name]:.3f}" if name in times else f"[red]{errors[name]}" for name in engines]
-    ratio = speed(row)
-    return [row["model"], *cells, "" if ratio is None else f"{ratio:.2f}×"]
-
-
-def _line(row: Row, engines: list[str]) -> str:
-    name, *cells = _cells(row, engines)
-    pairs = zip([*engines, "speed"], cells, strict=True)
-    return f"{name}: " + ", ".join(
-        f"{key} {cell}[/]" if "[red]" in cell else f"{key} {cell}" for key, cell in pairs
-    )
+    path, feeds = zoo.build(model, batch), zoo.inputs(model, batch)
+    return {"model": model, **race(path, feeds, engines, threads, rounds, seconds)}
 
 
 def _table(rows: list[Row], engines: list[str], threads: int, batch: int) -> Table:
@@ -127,11 +59,8 @@ def _table(rows: list[Row], engines: list[str], threads: int, batch: int) -> Tab
     for heading in ("model", *engines, "speed of mlc"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for row in rows:
-        table.add_row(*_cells(row, engines))
-    ratios = [ratio for row in rows if (ratio := speed(row))]
-    if ratios:
-        mean = float(np.exp(np.mean(np.log(ratios))))
-        table.caption = f"geometric mean of the speed: {mean:.2f}×"
+        table.add_row(row["model"], *race_cells(row, engines))
+    table.caption = caption(rows)
     return table
 
 

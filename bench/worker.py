@@ -14,8 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import zoo
-from bench.engines import ENGINES, Run
+from bench.engines import ENGINES, Feeds, Run
 from bench.zoo.builder import Array
 
 CLEAN = 0.97
@@ -27,10 +26,9 @@ class Job:
     """What a worker measures."""
 
     engine: str
-    model: str
-    batch: int
-    threads: int
     path: Path
+    threads: int
+    feeds: Feeds
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def _serve(connection: Connection, job: Job) -> None:
     """The child's side: load, then answer each number of seconds with samples."""
     try:
         started = time.perf_counter()
-        run = ENGINES[job.engine].load(job.path, zoo.inputs(job.model, job.batch), job.threads)
+        run = ENGINES[job.engine].load(job.path, job.feeds, job.threads)
         loaded = time.perf_counter() - started
         outputs = [output.copy() for output in run()]
     except Exception as error:

@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import models, zoo
+from bench import race, zoo
 from bench.engines import ENGINES, Engine
 from bench.worker import Job, Sample, Worker
 
 FEW = 3
 
 
+def job(engine: str, path: Path) -> Job:
+    return Job(engine, path, 1, zoo.inputs("tiny_mlp"))
+
+
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker(Job("onnxruntime", "tiny_mlp", 1, 1, zoo.build("tiny_mlp")))
+    made = Worker(job("onnxruntime", zoo.build("tiny_mlp")))
     yield made
     made.close()
 
@@ -33,7 +37,7 @@ def test_a_worker_computes_and_samples(worker: Worker) -> None:
 def test_a_broken_model_is_reported(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    worker = Worker(Job("onnxruntime", "tiny_mlp", 1, 1, broken))
+    worker = Worker(job("onnxruntime", broken))
     worker.close()
     assert worker.error is not None
     assert worker.error.startswith("InvalidProtobuf: ")
@@ -52,7 +56,7 @@ def test_all_calls_count_when_few_are_clean(worker: Worker) -> None:
 def test_wrong_results_are_not_timed(worker: Worker) -> None:
     other = Worker(worker.job)
     other.outputs[0] = other.outputs[0] + np.float32(0.1)
-    models._check({"onnxruntime": worker, "mlc": other})
+    race.check({"onnxruntime": worker, "mlc": other})
     other.close()
     assert worker.error is None
     assert other.error is not None
@@ -61,8 +65,14 @@ def test_wrong_results_are_not_timed(worker: Worker) -> None:
 
 def test_speed_is_relative_to_the_best_peer() -> None:
     row = {"model": "m", "milliseconds": {"mlc": 2.0, "onnxruntime": 5.0, "mnn": 3.0}}
-    assert models.speed(row) == pytest.approx(1.5)
-    assert models.speed({"model": "m", "milliseconds": {"mlc": 2.0}}) is None
+    assert race.speed(row) == pytest.approx(1.5)
+    assert race.speed({"model": "m", "milliseconds": {"mlc": 2.0}}) is None
+
+
+def test_the_mean_is_geometric() -> None:
+    rows = [{"milliseconds": {"mlc": 1.0, "mnn": time}} for time in (2.0, 8.0)]
+    assert race.mean_speed(rows) == pytest.approx(4.0)
+    assert race.mean_speed([{"milliseconds": {"mlc": 1.0}}]) is None
 
 
 def test_engines_that_are_not_installed_are_known() -> None:
