@@ -121,7 +121,11 @@ def _row_axis(anchor: Stage, dense: int) -> int:
 
 
 def _shape_inner_nests(schedule: Schedule, anchor: Stage, dense: int, loop: str) -> Schedule:
-    """Kernel positions outside and unrolled, then the tile."""
+    """Kernel positions outside, then the tile.
+
+    All positions of a convolution are unrolled; of other windows those of a row, for their rows are
+    passed over where they lie in the padding.
+    """
     prefix = anchor.prefix
     columns = {f"{prefix}{kind}{dense}" for kind in "zif"} | {"dense_i"}
     for path in inner_loops(schedule.func.body, loop):
@@ -130,7 +134,8 @@ def _shape_inner_nests(schedule: Schedule, anchor: Stage, dense: int, loop: str)
         rows = [name for name in path if name not in reduced and name not in column]
         if len(path) > 1:
             schedule = reorder(schedule, *reduced, *rows, *column)
-        for name in (*reduced, *rows):
+        unrolled = reduced if anchor.node.op == "conv" else reduced[-1:]
+        for name in (*unrolled, *rows):
             schedule = attempt(unroll, schedule, name)
         for name in column:
             schedule = vectorize(schedule, name)
