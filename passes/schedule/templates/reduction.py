@@ -72,8 +72,24 @@ class Reduction:
         return {"vectors": (1, 2, 4, 8)}
 
     def default(self, group: Group, machine: Machine) -> Knobs:
-        """Four vectors hide the latency of an addition."""
-        return {"vectors": 4}
+        """Four vectors hide the latency of an addition; fewer give every thread its share.
+
+        Threads share the tiles of the dense axis where that is not reduced, as in the mean over an
+        image whose channels come last.
+        """
+        anchor = next(s for s in group.stages if kind_of(s) is Kind.REDUCTION)
+        output = anchor.node.output.type
+        dense = output.static_shape[output.memory_layout.order[-1]] if output.rank else 1
+        if machine.threads == 1 or dense == 1 or not anchor.node.op.startswith("reduce_"):
+            return {"vectors": 4}
+        lanes = machine.target.lanes(output.dtype.bits)
+        others = output.elements // dense
+
+        def longest_share(vectors: int) -> int:
+            tiles = others * -(-dense // (lanes * vectors))
+            return -(-tiles // machine.threads) * vectors
+
+        return {"vectors": min((4, 2), key=longest_share)}
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Move everything into the rows, then make vectors of the dense axis."""
