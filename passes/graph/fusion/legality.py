@@ -44,6 +44,8 @@ def check_producer(group: Group, node: Node) -> Refusal | None:
 def _not_elementwise(node: Node) -> Refusal:
     if node.op in VIEWS:
         return Refusal("{} is a view of memory, not a computation", (node.op,))
+    if node.op == "concat":
+        return Refusal("concat stands alone: what it joins is made in its memory where possible")
     return Refusal("{} ({}) has a kernel of its own", (node.op, OPERATORS[node.op].kind.value))
 
 

@@ -169,6 +169,19 @@ def test_gathers_take_in_what_follows_and_concat_does_not() -> None:
     assert fused(concat) == ["concat", "relu"]
 
 
+def test_a_concat_says_why_it_stands_alone() -> None:
+    text = """graph g(%x: f32[4,6], %w: f32[6,5]) -> (%z) {
+      %m: f32[4,5] = matmul(%x, %w)
+      %z: f32[4,11] = concat(%m, %x) {axis = 1}
+    }"""
+    context = Context()
+    FuseVertical().run(parse_graph(dedent(text)), context)
+    assert [str(decision) for decision in context.decisions] == [
+        "fuse-vertical: matmul m + concat z: refused: concat stands alone: "
+        "what it joins is made in its memory where possible"
+    ]
+
+
 @pytest.mark.parametrize(("max_ops", "kernels"), [(1, 6), (2, 3), (4, 2), (6, 1)])
 def test_kernels_are_no_larger_than_asked(max_ops: int, kernels: int) -> None:
     chain = "\n".join(f"%v{i + 1}: f32[4] = exp(%v{i})" for i in range(6))
