@@ -5,7 +5,8 @@
 As in `bench.models`, results are checked before anything is timed, and the engines take turns. The
 limits are measured before each case; the best of the run counts. Operations are those of the plain
 algorithm, bytes those of inputs, weights and outputs, each once. More than 100 % of the memory's
-speed is possible: small cases stay in the caches.
+speed is possible: small cases stay in the caches. Inputs and outputs lie as ONNX has them, so that
+each convolution pays for its change of layout, which a whole model pays once.
 """
 
 from __future__ import annotations
