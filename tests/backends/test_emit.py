@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlc.backends.llvm.host import detect
-from mlc.ir.dtype import F32
+from mlc.ir.dtype import F32, F64, I8, I16, I32, I64, U8, U16
 from mlc.ir.expr import Binary, Const, Load, Var
 from mlc.ir.interpret import run_func
 from mlc.ir.operators import OPERATORS
@@ -108,10 +108,13 @@ def check_function(func: Func, plain: Func, target: str, threads: int) -> None:
     assert_close(found["y"], wanted["y"], "y")
 
 
+_PAIRS = ((F32, I32), (F32, I64), (U8, I16), (F64, I8), (I64, U16))
+
+
 @settings(max_examples=40, derandomize=True)
 @given(st.data())
 def test_random_functions(data: st.DataObject) -> None:
-    func = data.draw(programs())
+    func = data.draw(programs(dtypes=data.draw(st.sampled_from(_PAIRS))))
     check_function(func, func, "host", 1)
 
 
@@ -127,7 +130,7 @@ def test_random_schedules(data: st.DataObject) -> None:
 @settings(max_examples=500)
 @given(st.data())
 def test_random_schedules_at_length(data: st.DataObject) -> None:
-    func = data.draw(programs())
+    func = data.draw(programs(dtypes=data.draw(st.sampled_from(_PAIRS))))
     target, threads = data.draw(st.sampled_from(targets())), data.draw(st.sampled_from([1, 3]))
     check_function(random_schedule(data, func).func, func, target, threads)
 
