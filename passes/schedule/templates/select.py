@@ -67,7 +67,9 @@ def _first_default(group: Group, machine: Machine) -> Schedule:
 
 
 def _default_schedule(template: Template, group: Group, machine: Machine) -> Schedule | None:
+    """The default of a template; where it can't be shared by threads, for one of them alone."""
     try:
         return template.apply(group, template.default(group, machine), machine)
     except ScheduleError:
-        return None
+        alone = replace(machine, threads=1)
+        return None if alone == machine else _default_schedule(template, group, alone)
