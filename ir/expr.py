@@ -304,11 +304,13 @@ def minimum(left: Expr, right: Expr) -> Expr:
     """The smaller; index constants fold."""
     if both := _both(left, right):
         return Const(min(both))
-    return left if left == right else Binary("min", left, right)
+    same = left.dtype is INDEX and left == right
+    return left if same else Binary("min", left, right)
 
 
 def maximum(left: Expr, right: Expr) -> Expr:
     """The larger; index constants fold."""
     if both := _both(left, right):
         return Const(max(both))
-    return left if left == right else Binary("max", left, right)
+    same = left.dtype is INDEX and left == right
+    return left if same else Binary("max", left, right)
