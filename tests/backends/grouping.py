@@ -19,7 +19,7 @@ from mlc.passes.lower.group import Group, group_inputs, lower_group
 from mlc.passes.lower.views import View
 from mlc.passes.schedule.templates.base import Knobs, Machine
 from mlc.passes.schedule.templates.select import schedule_group, template_for
-from tests.strategies.operators import Case
+from tests.strategies.cases import Case
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

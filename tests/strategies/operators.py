@@ -4,92 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from mlc.errors import DtypeError, ShapeError
-from mlc.ir.dtype import BF16, BOOL, DTYPES, F16, F32, F64, I32, I64, DType, dtype_of
+from mlc.ir.dtype import BF16, BOOL, DTYPES, F16, F32, F64, I32, I64
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
-from mlc.ir.types import TensorType
-
-Array = np.ndarray[Any, np.dtype[Any]]
-Shape = tuple[int, ...]
-
-FLOATS = (F32, F64, F16, BF16)
-_ALL = tuple(DTYPES.values())
-_MOST_ELEMENTS = 4000
-
-
-@dataclass(frozen=True)
-class Case:
-    """An operator, its inputs and attributes."""
-
-    op: str
-    inputs: tuple[Array, ...]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def types(self) -> list[TensorType]:
-        """The types of the inputs."""
-        return [TensorType(array.shape, dtype_of(array.dtype)) for array in self.inputs]
-
-    @property
-    def outputs(self) -> tuple[TensorType, ...]:
-        """The types of the outputs."""
-        return OPERATORS[self.op].infer(self.types, self.attrs)
-
-    @property
-    def expected(self) -> tuple[Array, ...]:
-        """What the operator's reference computes."""
-        return OPERATORS[self.op].reference(self.inputs, self.attrs)
-
-
-_dims = st.one_of(st.integers(1, 5), st.sampled_from([0, 1, 7, 8, 16, 17, 33, 40]))
-
-
-@st.composite
-def shapes(draw: st.DrawFn, least: int = 0, most: int = 4) -> Shape:
-    """A shape, often with room for vectors, seldom empty."""
-    shape = tuple(draw(st.lists(_dims, min_size=least, max_size=most)))
-    assume(math.prod(shape) <= _MOST_ELEMENTS)
-    return shape
-
-
-@st.composite
-def values(draw: st.DrawFn, shape: Shape, dtype: DType, *, special: bool = False) -> Array:
-    """Small whole numbers and halves; with `special` also zeros of both signs, NaN, infinities."""
-    random = np.random.default_rng(draw(st.integers(0, 99)))
-    if dtype is BOOL:
-        return random.random(shape) < 0.5
-    low = 0 if dtype.kind == "uint" else -4
-    numbers = random.integers(low, 5, shape)
-    if not dtype.is_float:
-        return numbers.astype(dtype.numpy)
-    result = np.asarray(numbers * 0.5, dtype.numpy)
-    if special and draw(st.booleans()):
-        odd = np.array([np.nan, np.inf, -np.inf, -0.0, 1e3], dtype.numpy)
-        places = random.random(shape) < 0.2
-        result = np.where(places, random.choice(odd, shape), result)
-    return result
-
-
-def accepted(op: str, attrs: Mapping[str, Any], *shapes: Shape) -> list[DType]:
-    """The element types that an operator takes, all inputs being of one type."""
-    found = []
-    for dtype in _ALL:
-        try:
-            OPERATORS[op].infer([TensorType(shape, dtype) for shape in shapes], attrs)
-        except DtypeError:
-            continue
-        except ShapeError:
-            assume(False)
-        found.append(dtype)
-    return found
+from tests.strategies.cases import (
+    ALL_DTYPES,
+    FLOATS,
+    MOST_ELEMENTS,
+    Case,
+    Shape,
+    accepted,
+    shapes,
+    values,
+)
 
 
 @st.composite
@@ -180,7 +113,7 @@ def _resize(draw: st.DrawFn, shape: Shape) -> Mapping[str, Any]:
     assume(0 not in shape)
     scales = tuple(draw(st.sampled_from([0.5, 1.0, 1.0, 2.0, 1.5])) for _ in shape)
     sizes = tuple(max(1, int(dim * scale)) for dim, scale in zip(shape, scales, strict=True))
-    assume(math.prod(sizes) <= _MOST_ELEMENTS)
+    assume(math.prod(sizes) <= MOST_ELEMENTS)
     modes = ["nearest"] if len(shape) > 3 else ["nearest", "linear", "cubic"]
     coordinates = ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"]
     return {
@@ -217,7 +150,7 @@ _ONE_INPUT: dict[str, tuple[int, Callable[[st.DrawFn, Shape], Mapping[str, Any]]
     "log_softmax": (1, lambda draw, s: {"axis": _axis(draw, s)}),
     "lrn": (2, _lrn),
     "resize": (1, _resize),
-    "cast": (0, lambda draw, s: {"to": draw(st.sampled_from(_ALL))}),
+    "cast": (0, lambda draw, s: {"to": draw(st.sampled_from(ALL_DTYPES))}),
     **dict.fromkeys(("arg_max", "arg_min"), (1, _arg_reduce)),
     **dict.fromkeys(
         ("reduce_sum", "reduce_prod", "reduce_mean", "reduce_max", "reduce_min"), (0, _reduce)
@@ -230,12 +163,12 @@ def _expand(draw: st.DrawFn, op: str) -> Case:
     shape = draw(shapes())
     narrow = tuple(dim if draw(st.booleans()) else 1 for dim in shape)
     narrow = narrow[draw(st.integers(0, len(narrow))) :]
-    return Case(op, (draw(values(narrow, draw(st.sampled_from(_ALL)))),), {"shape": shape})
+    return Case(op, (draw(values(narrow, draw(st.sampled_from(ALL_DTYPES)))),), {"shape": shape})
 
 
 @st.composite
 def _concat(draw: st.DrawFn, op: str) -> Case:
-    shape, dtype = draw(shapes(1, 3)), draw(st.sampled_from(_ALL))
+    shape, dtype = draw(shapes(1, 3)), draw(st.sampled_from(ALL_DTYPES))
     axis = _axis(draw, shape)
     sizes = draw(st.lists(st.integers(0, 17), min_size=1, max_size=3))
     parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
@@ -265,8 +198,8 @@ def _gather(draw: st.DrawFn, op: str) -> Case:
     assume(0 not in shape)
     axis = _axis(draw, shape)
     indices = draw(values(draw(shapes(0, 2)), draw(_index_types)))
-    assume(math.prod(shape) // shape[axis] * indices.size <= _MOST_ELEMENTS)
-    return Case(op, (draw(values(shape, draw(st.sampled_from(_ALL)))), indices), {"axis": axis})
+    assume(math.prod(shape) // shape[axis] * indices.size <= MOST_ELEMENTS)
+    return Case(op, (draw(values(shape, draw(st.sampled_from(ALL_DTYPES)))), indices), {"axis": axis})
 
 
 @st.composite
@@ -277,10 +210,10 @@ def _elements(draw: st.DrawFn, op: str) -> Case:
     picked = tuple(draw(st.integers(1, dim)) for dim in shape)
     indices = draw(values(picked, draw(_index_types)))
     if op == "gather_elements":
-        data = draw(values(shape, draw(st.sampled_from(_ALL))))
+        data = draw(values(shape, draw(st.sampled_from(ALL_DTYPES))))
         return Case(op, (data, indices), {"axis": axis})
     reduction = draw(st.sampled_from(["none", "add", "mul", "max", "min"]))
-    kinds = _ALL if reduction == "none" else [d for d in _ALL if d is not BOOL]
+    kinds = ALL_DTYPES if reduction == "none" else [d for d in ALL_DTYPES if d is not BOOL]
     dtype = draw(st.sampled_from(kinds))
     data, updates = draw(values(shape, dtype)), draw(values(picked, dtype))
     return Case(op, (data, indices, updates), {"axis": axis, "reduction": reduction})
@@ -294,9 +227,9 @@ def _places(draw: st.DrawFn, op: str) -> Case:
     outer = draw(shapes(0, 1))
     indices = draw(values((*outer, depth), draw(_index_types)))
     if op == "gather_nd":
-        return Case(op, (draw(values(shape, draw(st.sampled_from(_ALL)))), indices), {})
+        return Case(op, (draw(values(shape, draw(st.sampled_from(ALL_DTYPES)))), indices), {})
     reduction = draw(st.sampled_from(["none", "add", "mul", "max", "min"]))
-    kinds = _ALL if reduction == "none" else [d for d in _ALL if d is not BOOL]
+    kinds = ALL_DTYPES if reduction == "none" else [d for d in ALL_DTYPES if d is not BOOL]
     dtype = draw(st.sampled_from(kinds))
     updates = draw(values((*outer, *shape[depth:]), dtype))
     return Case(op, (draw(values(shape, dtype)), indices, updates), {"reduction": reduction})

@@ -15,7 +15,8 @@ from mlc.ir.graph import Graph, Node, Value
 from mlc.ir.operators import OPERATORS
 from mlc.ir.types import TensorType
 from mlc.passes.lower.views import View, bind_views, reshape_strides, view_of
-from tests.strategies.operators import Case, operator_cases
+from tests.strategies.cases import Case
+from tests.strategies.operators import operator_cases
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
