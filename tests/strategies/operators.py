@@ -199,7 +199,8 @@ def _gather(draw: st.DrawFn, op: str) -> Case:
     axis = _axis(draw, shape)
     indices = draw(values(draw(shapes(0, 2)), draw(_index_types)))
     assume(math.prod(shape) // shape[axis] * indices.size <= MOST_ELEMENTS)
-    return Case(op, (draw(values(shape, draw(st.sampled_from(ALL_DTYPES)))), indices), {"axis": axis})
+    data = draw(values(shape, draw(st.sampled_from(ALL_DTYPES))))
+    return Case(op, (data, indices), {"axis": axis})
 
 
 @st.composite
