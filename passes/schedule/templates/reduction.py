@@ -80,7 +80,7 @@ class Reduction:
         anchor = next(s for s in group.stages if kind_of(s) is Kind.REDUCTION)
         output = anchor.node.output.type
         dense = output.static_shape[output.memory_layout.order[-1]] if output.rank else 1
-        if machine.threads == 1 or dense == 1 or not anchor.node.op.startswith("reduce_"):
+        if machine.threads == 1 or dense < 2 or not anchor.node.op.startswith("reduce_"):
             return {"vectors": 4}
         lanes = machine.target.lanes(output.dtype.bits)
         others = output.elements // dense

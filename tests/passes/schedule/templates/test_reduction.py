@@ -21,7 +21,7 @@ def default(shape: tuple[int, ...], threads: int) -> int:
 
 @pytest.mark.parametrize(
     ("channels", "threads", "vectors"),
-    [(96, 1, 4), (96, 2, 2), (1280, 2, 4), (8, 4, 2), (64, 8, 2)],
+    [(96, 1, 4), (96, 2, 2), (1280, 2, 4), (8, 4, 2), (64, 8, 2), (0, 2, 4)],
 )
 def test_threads_get_equal_shares(channels: int, threads: int, vectors: int) -> None:
     assert default((1, channels, 20, 30), threads) == vectors
