@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mlc.ir.graph import Graph
 from mlc.ir.interpret import run_graph
+from mlc.ir.text import parse_graph
 from mlc.passes.schedule.templates import contraction, nests, reduction, window
 from tests.backends.models import Running, compiled
 from tests.backends.test_emit import targets
@@ -52,3 +53,18 @@ def test_random_graphs_at_length(data: st.DataObject) -> None:
 @given(graphs())
 def test_random_graphs_stay_in_bounds(graph: Graph) -> None:
     check(graph, "host", 1, check_bounds=True)
+
+
+@pytest.mark.parametrize(("left", "right"), [("%c", "%x"), ("%x", "%c"), ("%c", "%d")])
+def test_products_with_constants_of_one_element(left: str, right: str) -> None:
+    """Such a constant stands in the loops as a number: there is no buffer of it."""
+    graph = parse_graph(
+        f"""graph g(%x: f32[1,1]) -> (%y, %z) {{
+          const %c: f32[1,1] = [2.0]
+          const %d: f32[1,1] = [3.0]
+          %a: f32[1,1] = matmul({left}, {right})
+          %y: f32[1,1] = relu(%a)
+          %z: f32[1,1] = add(%a, %x)
+        }}"""
+    )
+    check(graph, "host", 1)

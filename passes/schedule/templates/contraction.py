@@ -171,7 +171,9 @@ def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:
 
     Their elements then compete for one set of the first-level cache.
     """
-    source = buffers_of(group.func)[anchor.inputs[0]]
+    source = buffers_of(group.func).get(anchor.inputs[0])
+    if source is None:  # a constant of one element
+        return False
     axis = shape.row_axes[-1] if anchor.node.op == "conv" else len(source.shape) - 2
     return source.strides[axis] * source.dtype.bytes % _PAGE == 0 and shape.depth > 1
 
