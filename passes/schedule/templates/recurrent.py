@@ -237,9 +237,7 @@ def _pack(schedule: Schedule, group: Group, shape: _Shape, columns: int) -> Sche
     return pack(schedule, name, {2: columns}, (0, *panel, (2, "inner")))
 
 
-def _share(
-    schedule: Schedule, prefix: str, nests: Sequence[_Consumer], shape: _Shape
-) -> Schedule:
+def _share(schedule: Schedule, prefix: str, nests: Sequence[_Consumer], shape: _Shape) -> Schedule:
     """Give each direction to a thread, or the tiles of a step that takes long enough."""
     name = f"{prefix}d"
     if name in schedule.loops():
