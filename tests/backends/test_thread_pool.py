@@ -347,3 +347,43 @@ def test_assembles_for_every_triple(triple: str) -> None:
     assembly = machine.emit_assembly(module)
     threaded = triple.partition("-")[0] in ("x86_64", "aarch64")
     assert ("pthread_create" in assembly) == threaded
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_a_worker_leaves_the_callers_processor(native: Native) -> None:
+    """Forced together they part; the worker stays inside the set of the pool's creator."""
+    allowed = os.sched_getaffinity(0)
+    before = thread_ids()
+    pool = native.mlc_pool_create(1)
+    (worker,) = (int(name) for name in thread_ids() - before)
+    here, elsewhere = {min(allowed)}, allowed - {min(allowed)}
+    counters = np.zeros(64, np.int32)
+    try:
+        os.sched_setaffinity(0, here)
+        os.sched_setaffinity(worker, here)
+        deadline = time.monotonic() + 30
+        while os.sched_getaffinity(worker) != elsewhere and time.monotonic() < deadline:
+            native.parallel_for_slow(pool, address(counters), counters.size)
+            time.sleep(0.0005)
+        assert os.sched_getaffinity(worker) == elsewhere
+    finally:
+        os.sched_setaffinity(0, allowed)
+        native.mlc_pool_destroy(pool)
+
+
+def test_a_worker_stays_in_the_set_it_was_given(native: Native) -> None:
+    allowed = os.sched_getaffinity(0)
+    only = {min(allowed)}
+    counters = np.zeros(64, np.int32)
+    try:
+        os.sched_setaffinity(0, only)
+        before = thread_ids()
+        pool = native.mlc_pool_create(1)
+        (worker,) = (int(name) for name in thread_ids() - before)
+        for _ in range(200):
+            native.parallel_for(pool, address(counters), counters.size)
+        assert os.sched_getaffinity(worker) == only
+        native.mlc_pool_destroy(pool)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert (counters == 200).all()

@@ -22,7 +22,8 @@ workers that really joined are waited for: one that never got a processor delays
 Both halves are futex words: workers sleep on the generation, the caller on the low half. Everybody
 spins for a while before sleeping. `sleepers` counts the workers asleep, so that a publication
 without sleepers makes no system call; whoever ends a sleep (the waker for those it woke, the
-sleeper itself otherwise) takes it off the count.
+sleeper itself otherwise) takes it off the count. Workers keep off the caller's processor: see
+`placement`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from string import Template
 
 from mlc.backends.llvm.native.clock import clock_ir
 from mlc.backends.llvm.native.futex import futex_ir
+from mlc.backends.llvm.native.placement import PLACEMENT, SET_BYTES
 
 CHUNKS_PER_THREAD = 4
 
@@ -48,8 +50,10 @@ _LAYOUT = {
     "ARGS": 136,
     "COUNT": 144,
     "CHUNK": 152,
+    "CALLER_PROCESSOR": 160,
     "NEXT": 192,
-    "THREADS": 256,
+    "ALLOWED": 256,
+    "THREADS": 256 + SET_BYTES,
 }
 
 _STATE_BITS = {
@@ -121,11 +125,15 @@ define internal ptr @mlc_pool_worker(ptr %pool) nounwind {
 entry:
   %state = getelementptr inbounds i8, ptr %pool, i64 $STATE
   %stop = getelementptr inbounds i8, ptr %pool, i64 $STOP
+  %allowed = getelementptr inbounds i8, ptr %pool, i64 $ALLOWED
+  %caller.address = getelementptr inbounds i8, ptr %pool, i64 $CALLER_PROCESSOR
   br label %idle
 idle:
   %seen = phi i32 [ 0, %entry ], [ %generation, %look ], [ %generation, %leave ],
                   [ %generation, %wake.caller ]
   call void @mlc_pool_await_job(ptr %pool, i32 %seen)
+  %caller = load atomic i32, ptr %caller.address monotonic, align 4
+  call void @mlc_leave_processor(ptr %allowed, i32 %caller)
   br label %join
 join:
   %now = load atomic i64, ptr %state acquire, align 8
@@ -187,6 +195,8 @@ prepare:
   call void @llvm.memset.p0.i64(ptr align 64 %pool, i8 0, i64 %size, i1 false)
   call void @llvm.memset.p0.i64(ptr align 8 %blocked, i8 0, i64 128, i1 false)
   store i64 $BLOCKED_SIGNALS, ptr %blocked, align 8
+  %allowed = getelementptr inbounds i8, ptr %pool, i64 $ALLOWED
+  call void @mlc_allowed_processors(ptr %allowed)
   %masked = call i32 @pthread_sigmask(i32 2, ptr %blocked, ptr %previous)
   br label %start
 start:
@@ -349,6 +359,9 @@ share:
   store i64 %count, ptr %count.address, align 8
   store i64 %chunk, ptr %chunk.address, align 8
   store atomic i64 0, ptr %next monotonic, align 8
+  %processor = call i32 @sched_getcpu()
+  %caller.address = getelementptr inbounds i8, ptr %pool, i64 $CALLER_PROCESSOR
+  store atomic i32 %processor, ptr %caller.address monotonic, align 4
   call void @mlc_pool_publish(ptr %pool, i32 %workers, i64 %tasks)
   call void @mlc_pool_run_chunks(ptr %pool)
   call void @mlc_pool_close(ptr %pool)
@@ -397,4 +410,4 @@ def thread_pool_ir(triple: str) -> str:
         "CHUNKS_PER_THREAD": CHUNKS_PER_THREAD,
     }
     pool = Template("\n".join((_WORKER, _CREATE_AND_DESTROY, _PARALLEL_FOR))).substitute(values)
-    return "\n".join((clock_ir(triple), futex, pool))
+    return "\n".join((clock_ir(triple), futex, PLACEMENT, pool))
