@@ -1,1 +1,1 @@
-"""The search for better schedules, by measuring them."""
+"""The place of the search for better schedules by measuring them; it is not written yet."""
