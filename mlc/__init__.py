@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlc.errors import ScheduleError as ScheduleError
     from mlc.errors import ShapeError as ShapeError
     from mlc.errors import TargetError as TargetError
+    from mlc.errors import TuningError as TuningError
     from mlc.errors import UnsupportedError as UnsupportedError
     from mlc.errors import VerifyError as VerifyError
     from mlc.ir.graph import Graph as Graph
@@ -51,6 +52,7 @@ __all__ = [
     "ShapeError",
     "Target",
     "TargetError",
+    "TuningError",
     "UnsupportedError",
     "VerifyError",
     "compile",

@@ -151,6 +151,10 @@ class CompileError(MlcError):
     """Code generation or linking failed."""
 
 
+class TuningError(MlcError):
+    """Tuning records cannot be read or written, or nothing can be measured."""
+
+
 def _caret_excerpt(source: str, line: int, column: int) -> str | None:
     """The line before, the line itself, and a caret under `column` (both counted from 1)."""
     lines = source.split("\n")
