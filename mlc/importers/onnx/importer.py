@@ -15,6 +15,7 @@ from mlc.errors import MlcError, ModelError, ShapeError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
 from mlc.importers.onnx.detach import Span
+from mlc.importers.onnx.expansion import Expander, Expansion, Origin
 from mlc.importers.onnx.inputs import Shapes, check_declared, input_types
 from mlc.importers.onnx.node import Converter, NodeView, checked_attributes, node_loc
 from mlc.importers.onnx.ordering import sorted_nodes
@@ -89,6 +90,7 @@ class _Conversion:
         self._source = source
         self._shapes = shapes
         self._strict = strict
+        self._expander = Expander(source)
 
     def import_main(self) -> list[Value]:
         """Import the model's graph; gives the values of its outputs, as far as there are any."""
@@ -101,11 +103,11 @@ class _Conversion:
             raise ModelError("the model has no outputs")
         for name, tensor_type in input_types(given, self._shapes).items():
             scope[name] = self.builder.input(name, tensor_type)
-        return self._import_graph(graph, scope)
+        return self._import_graph(graph, scope, Origin(self._source.opsets))
 
-    def _import_graph(self, graph: onnx.GraphProto, scope: _Scope) -> list[Value]:
+    def _import_graph(self, graph: onnx.GraphProto, scope: _Scope, origin: Origin) -> list[Value]:
         for node in sorted_nodes(graph, scope):
-            self._import_node(node, scope)
+            self._import_node(node, scope, origin)
         outputs = []
         for info in graph.output:
             if info.name not in scope:
@@ -115,16 +117,25 @@ class _Conversion:
                 outputs.append(value)
         return outputs
 
-    def _import_node(self, node: onnx.NodeProto, scope: _Scope) -> None:
-        """Convert one node and put its outputs into `scope`."""
+    def _import_node(self, node: onnx.NodeProto, scope: _Scope, origin: Origin) -> None:
+        """Convert one node, or the body of the function that it calls; its outputs go to `scope`.
+
+        A node that calls a function has one row, as any other.
+        """
         domain = DOMAIN_ALIASES.get(node.domain, node.domain)
-        opset = self._source.opsets.get(domain, 0)
+        opset = origin.opsets.get(domain, 0)
         operands = self._operands(node, scope)
         types = tuple(map(_type_text, operands))
         supported, reason = True, ""
         outputs: list[Value] | None = None
+        before = len(self.rows)
         try:
-            outputs = self._convert(node, domain, opset, operands, scope)
+            expansion = self._expansion(node, domain, opset, operands, origin)
+            if expansion is None:
+                outputs = self._convert(node, domain, opset, operands, scope, origin)
+            else:
+                self._import_graph(expansion.graph, scope, expansion.origin)
+                supported, reason = self._judged(before)
         except MlcError as error:
             error.node = error.node or node_loc(node)
             if self._strict and not isinstance(error, UnsupportedError):
@@ -132,15 +143,41 @@ class _Conversion:
             reason = error.message.removeprefix(f"{node.op_type}: ")
             # A shape that the caller has yet to give speaks against no operator.
             supported = isinstance(error, ShapeError) and self.builder.hint() is not None
-        self.rows.append(
+        self.rows[before:] = [
             SurveyRow(node_loc(node), node.op_type, domain, opset, types, supported, reason)
-        )
+        ]
         for position, name in enumerate(node.output):
-            if name and outputs is None:
-                scope[name] = _Unavailable()
-            elif name and outputs is not None:
+            if name and outputs is not None:
                 scope[name] = outputs[position]
                 self.builder.name(outputs[position], name)
+            elif name and name not in scope:
+                scope[name] = _Unavailable()
+
+    def _judged(self, before: int) -> tuple[bool, str]:
+        """What the rows from `before` on say together: whether all is supported, and why not."""
+        reasons = {
+            f"{row.op}: {row.reason}": None for row in self.rows[before:] if not row.supported
+        }
+        return not reasons, "; ".join(reasons)
+
+    def _expansion(
+        self,
+        node: onnx.NodeProto,
+        domain: str,
+        opset: int,
+        operands: list[_Operand],
+        origin: Origin,
+    ) -> Expansion | None:
+        """The body of the function that a node calls, if it has one and needs it."""
+        blind = any(isinstance(operand, _Unavailable) for operand in operands)
+        local = self._expander.is_local(node)
+        converted = not local and find_converter(domain, node.op_type, opset) is not None
+        if blind or converted or not self._expander.has_body(node, origin):
+            return None
+        if not local:
+            checked_attributes(node, domain, opset)
+        types = [operand.type if isinstance(operand, Value) else None for operand in operands]
+        return self._expander.expand(node, origin, types)
 
     def _operands(self, node: onnx.NodeProto, scope: _Scope) -> list[_Operand]:
         try:
@@ -150,20 +187,26 @@ class _Conversion:
             raise
 
     def _convert(
-        self, node: onnx.NodeProto, domain: str, opset: int, operands: list[_Operand], scope: _Scope
+        self,
+        node: onnx.NodeProto,
+        domain: str,
+        opset: int,
+        operands: list[_Operand],
+        scope: _Scope,
+        origin: Origin,
     ) -> list[Value] | None:
         """Run the converter of a node; None where a node before it was not converted."""
         converter = find_converter(domain, node.op_type, opset)
-        if domain not in self._source.opsets:
+        if domain not in origin.opsets:
             raise UnsupportedError("the model does not import the operator's domain")
-        if converter is None:
+        if converter is None and not self._expander.has_body(node, origin):
             known = is_known(domain, node.op_type)
             raise UnsupportedError("too old a version" if known else "no such operator")
         for operand in operands:
             if isinstance(operand, _Unavailable) and operand.reason:
                 raise UnsupportedError(operand.reason)
         inputs = tuple(value for value in operands if not isinstance(value, _Unavailable))
-        if len(inputs) < len(operands):
+        if converter is None or len(inputs) < len(operands):
             return None
         view = NodeView(
             node,
@@ -172,7 +215,7 @@ class _Conversion:
             inputs,
             checked_attributes(node, domain, opset),
             self._source.files,
-            lambda body: self._import_body(body, scope),
+            lambda body: self._import_body(body, scope, origin),
         )
         self.builder.begin(node_loc(node), next((name for name in node.output if name), "value"))
         outputs = self._outputs_of(converter, view)
@@ -192,11 +235,11 @@ class _Conversion:
             what = str(error) or type(error).__name__
             raise ModelError(f"{view.op_type}: broken node: {what}") from error
 
-    def _import_body(self, graph: onnx.GraphProto, outer: _Scope) -> list[Value]:
+    def _import_body(self, graph: onnx.GraphProto, outer: _Scope, origin: Origin) -> list[Value]:
         """Import a subgraph without inputs in the place of its node."""
         if graph.input:
             raise UnsupportedError("subgraphs with inputs are not supported")
-        outputs = self._import_graph(graph, {**outer, **_initializers(graph, {})})
+        outputs = self._import_graph(graph, {**outer, **_initializers(graph, {})}, origin)
         if len(outputs) != len(graph.output):
             raise UnsupportedError("its subgraph holds unsupported nodes")
         return outputs

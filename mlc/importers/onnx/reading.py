@@ -7,12 +7,12 @@ mlc converts are known numbers in the range it converts.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import defs, inliner
+from onnx import defs
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.detach import Span, WireError, detached
@@ -32,7 +32,8 @@ class Source:
     """A parsed model.
 
     `opsets` maps domain (the default one is "") to version. `spans` tells where in the model's file
-    the raw data of initializers lies that is not in `graph`, by their position.
+    the raw data of initializers lies that is not in `graph`, by their position. `functions` are the
+    model's own, by domain, name and overload.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Source:
     opsets: dict[str, int]
     files: WeightFiles
     spans: dict[int, Span]
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
 
 
 def read_model(model: ModelLike) -> Source:
@@ -62,13 +64,14 @@ def read_model(model: ModelLike) -> Source:
         )
     if not proto.HasField("graph"):
         raise ModelError(f"{name} has no graph")
-    opsets = _opsets(proto, name)
-    if proto.functions:
-        if path is not None:
-            proto, spans = _decoded(path.read_bytes(), name), {}
-        proto = _inlined(proto, name)
-        opsets = _opsets(proto, name)
-    return Source(proto.graph.name or "main", proto.graph, opsets, WeightFiles(path), spans)
+    return Source(
+        proto.graph.name or "main",
+        proto.graph,
+        _opsets(proto, name),
+        WeightFiles(path),
+        spans,
+        _functions(proto, name),
+    )
 
 
 def _read(path: Path, name: str) -> tuple[bytes, dict[int, Span]]:
@@ -116,21 +119,28 @@ def _opsets(proto: onnx.ModelProto, name: str) -> dict[str, int]:
         if any(node.domain in ("", "ai.onnx") for node in proto.graph.node):
             raise ModelError(f"{name} does not say which version of the ONNX operators it uses")
         version = opsets[""] = NEWEST_OPSET
-    if not OLDEST_OPSET <= version <= NEWEST_OPSET:
-        raise UnsupportedError(
-            f"{name} uses ONNX operator set {version}; {OLDEST_OPSET} to {NEWEST_OPSET} "
-            "are supported",
-            hint="export the model again with a supported operator set"
-            if version < OLDEST_OPSET
-            else "install a newer onnx",
-        )
+    check_opset(version, name)
     return opsets
 
 
-def _inlined(proto: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """The model with its local functions written out in its graph."""
-    try:
-        return inliner.inline_local_functions(proto)
-    except Exception as error:  # the inliner's own exceptions have no common base
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{name}: its functions cannot be inlined: {first_line}") from error
+def check_opset(version: int, name: str) -> None:
+    """Raise `UnsupportedError` for a version of ONNX's own operators that is not converted."""
+    if OLDEST_OPSET <= version <= NEWEST_OPSET:
+        return
+    raise UnsupportedError(
+        f"{name} uses ONNX operator set {version}; {OLDEST_OPSET} to {NEWEST_OPSET} are supported",
+        hint="export the model again with a supported operator set"
+        if version < OLDEST_OPSET
+        else "install a newer onnx",
+    )
+
+
+def _functions(proto: onnx.ModelProto, name: str) -> dict[tuple[str, str, str], onnx.FunctionProto]:
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = {}
+    for function in proto.functions:
+        domain = "" if function.domain == "ai.onnx" else function.domain
+        key = (domain, function.name, function.overload)
+        if key in functions:
+            raise ModelError(f"{name} has two functions '{domain}.{function.name}'")
+        functions[key] = function
+    return functions
