@@ -1,1 +1,1 @@
-"""The place of the search for better schedules by measuring them; it is not written yet."""
+"""The search for better schedules: tasks, their spaces, a learned cost model, measurement."""

@@ -93,5 +93,5 @@ def lowered(draw: st.DrawFn, cases: st.SearchStrategy[Case], *, constants: bool 
 def knobs_for(draw: st.DrawFn, group: Group, target: str, threads: int) -> Knobs:
     """Any point of the space of a group's template."""
     machine = Machine(resolve(target), threads)
-    space = template_for(group).space(group, machine)
+    space = draw(st.sampled_from(template_for(group).spaces(group, machine)))
     return {name: draw(st.sampled_from(list(choices))) for name, choices in space.items()}

@@ -23,8 +23,8 @@ P = ParamSpec("P")
 Knobs = Mapping[str, int | str | bool]
 """A point of a template's space, by the names of its knobs."""
 
-Space = Mapping[str, Sequence[int | str | bool]]
-"""The values that each knob may take."""
+Space = Mapping[str, tuple[int | str | bool, ...]]
+"""The values that each knob may take, neighbours side by side."""
 
 PARALLEL_ELEMENTS = 16 * 1024
 """Below this many results a kernel is not worth waking other threads for."""
@@ -50,8 +50,8 @@ class Template(Protocol):
     def matches(self, group: Group) -> bool:
         """Whether this template can schedule the group."""
 
-    def space(self, group: Group, machine: Machine) -> Space:
-        """The knobs and their values."""
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
+        """The knobs and their values; several spaces where one choice decides which knobs count."""
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The point chosen without measuring."""

@@ -80,17 +80,18 @@ class Contraction:
         anchors = [stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION]
         return len(anchors) == 1 and anchors[0].node.op in ("matmul", "conv")
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """All tiles that fit the registers, both orders."""
         shape = _shape(_anchor(group))
         bits = _anchor(group).node.output.type.dtype.bits
         columns = shape.columns // shape.groups
         tiles = candidate_tiles(shape.rows, columns, machine.target, bits)
-        return {
-            "rows": sorted({tile.rows for tile in tiles}),
-            "columns": sorted({tile.columns for tile in tiles}),
+        box: Space = {
+            "rows": tuple(sorted({tile.rows for tile in tiles})),
+            "columns": tuple(sorted({tile.columns for tile in tiles})),
             "order": ("columns", "rows"),
         }
+        return (box,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The rule of `register_tile`; weights that fit the second-level cache stay there."""

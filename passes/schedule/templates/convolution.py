@@ -31,7 +31,12 @@ from mlc.passes.schedule.templates.base import (
 )
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.nests import schedule_nests
-from mlc.passes.schedule.templates.register_tile import RegisterTile, choose_tile, cycles
+from mlc.passes.schedule.templates.register_tile import (
+    RegisterTile,
+    candidate_tiles,
+    choose_tile,
+    cycles,
+)
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
 _TRANSFORM_COST: Mapping[int, float] = {2: 80.0, 4: 560.0}
@@ -39,6 +44,8 @@ _TRANSFORM_COST: Mapping[int, float] = {2: 80.0, 4: 560.0}
 channels each, loads and stores included."""
 _MEMORY_BYTES_PER_CYCLE = 5.0
 _FEWEST_CHANNELS = 16
+_LARGEST_CHUNK = 256
+"""Tiles at a time, of those a tuner may choose."""
 _DIRECT = Contraction()
 
 
@@ -68,16 +75,18 @@ class Convolution:
         scopes = {param.name: param.scope for param in group.func.params}
         return scopes.get(anchors[0].inputs[1]) == "constant"
 
-    def space(self, group: Group, machine: Machine) -> Space:
-        """The direct form's knobs, the algorithm and the chunk."""
-        algorithms = ("direct",) if machine.exact else ("direct", *_OUTPUTS)
-        chunks = (8, 12, 16, 24, 32, 49, 64, 98, 128)
-        return {**_DIRECT.space(group, machine), "algorithm": algorithms, "chunk": chunks}
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
+        """The direct form's, and one for each of Winograd's."""
+        direct = tuple({"algorithm": ("direct",), **b} for b in _DIRECT.spaces(group, machine))
+        if machine.exact:
+            return direct
+        sizes = _sizes(_node(group))
+        return (*direct, *(_winograd_space(sizes, name, machine) for name in _OUTPUTS))
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The algorithm with the fewest estimated cycles."""
         sizes = _sizes(_node(group))
-        direct: Knobs = {**_DIRECT.default(group, machine), "algorithm": "direct", "chunk": 1}
+        direct: Knobs = {**_DIRECT.default(group, machine), "algorithm": "direct"}
         if machine.exact:
             return direct
         tile = RegisterTile(int(direct["rows"]), int(direct["columns"]))
@@ -161,10 +170,24 @@ def _winograd_choice(
         "algorithm": algorithm,
         "rows": tile.rows,
         "columns": tile.columns,
-        "order": "columns",
         "chunk": chunk,
     }
     return knobs, max(products, stream) + transforms
+
+
+def _winograd_space(sizes: _Sizes, algorithm: str, machine: Machine) -> Space:
+    """Tiles of the products, and even shares of all tiles around those of the default."""
+    default, _ = _winograd_choice(sizes, algorithm, _OUTPUTS[algorithm], machine)
+    tiles = sizes.tiles(_OUTPUTS[algorithm])
+    chunks = {-(-tiles // count) for count in range(1, tiles + 1)}
+    near = {chunk for chunk in chunks if 8 <= chunk <= _LARGEST_CHUNK} | {int(default["chunk"])}
+    products = candidate_tiles(max(near), sizes.filters, machine.target, 32)
+    return {
+        "algorithm": (algorithm,),
+        "rows": tuple(sorted({tile.rows for tile in products})),
+        "columns": tuple(sorted({tile.columns for tile in products})),
+        "chunk": tuple(sorted(near)),
+    }
 
 
 def _chunk(sizes: _Sizes, tiles: int, elements: int, machine: Machine) -> int:

@@ -65,9 +65,9 @@ class Dot:
         few = node.output.type.static_shape[-2] <= MOST_ROWS
         return dense and few and left.shape[axes[0]] >= _LEAST_DEPTH
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """Tiles of up to sixteen sums."""
-        return {"rows": tuple(range(1, MOST_ROWS + 1)), "columns": (1, 2, 3, 4, 8, 16)}
+        return ({"rows": tuple(range(1, MOST_ROWS + 1)), "columns": (1, 2, 3, 4, 8, 16)},)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """All rows at once, and as many columns as keep the multipliers busy."""

@@ -23,9 +23,9 @@ class Elementwise:
         """Always."""
         return True
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """How many vectors at once."""
-        return {"vectors": (1, 2, 4)}
+        return ({"vectors": (1, 2, 4)},)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """Two vectors, which hides the latency of short chains."""

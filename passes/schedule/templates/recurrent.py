@@ -114,13 +114,14 @@ class Recurrent:
             and all(value.type.elements for value in stage.node.outputs)
         )
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """All tiles that fit the registers."""
         tiles = _tiles(_Shape.of(group), machine)
-        return {
-            "rows": sorted({rows for rows, _ in tiles}),
-            "vectors": sorted({vectors for _, vectors in tiles}),
+        box: Space = {
+            "rows": tuple(sorted({rows for rows, _ in tiles})),
+            "vectors": tuple(sorted({vectors for _, vectors in tiles})),
         }
+        return (box,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The tile that takes the fewest cycles for a step; among equals the larger one."""

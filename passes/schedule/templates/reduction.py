@@ -67,9 +67,9 @@ class Reduction:
         heavy = [s for s in group.stages if kind_of(s) in (Kind.CONTRACTION, Kind.REDUCTION)]
         return len(heavy) == 1 and heavy[0].node.op in _OPERATORS
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """Vectors of partial results."""
-        return {"vectors": (1, 2, 4, 8)}
+        return ({"vectors": (1, 2, 4, 8)},)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """Four vectors hide the latency of an addition; fewer give every thread its share.

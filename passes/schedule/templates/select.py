@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from mlc.errors import ScheduleError
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.schedule import Schedule
-from mlc.passes.schedule.templates.base import Knobs, Machine, Template
+from mlc.passes.schedule.templates.base import Knobs, Machine, Space, Template
 from mlc.passes.schedule.templates.contraction import Contraction
 from mlc.passes.schedule.templates.convolution import Convolution
 from mlc.passes.schedule.templates.dot import Dot
@@ -35,6 +36,25 @@ def template_for(group: Group) -> Template:
     return next(template for template in TEMPLATES if template.matches(group))
 
 
+def spaces(group: Group, machine: Machine) -> tuple[Space, ...]:
+    """All points of the templates that match, those that the default may fall back to included.
+
+    Each point names its `template`, and the `threads` that share the kernel.
+    """
+    threads = (machine.threads,) if machine.threads == 1 else (machine.threads, 1)
+    return tuple(
+        {"template": (template.name,), "threads": threads, **box}
+        for template in TEMPLATES
+        if template.matches(group)
+        for box in template.spaces(group, machine)
+    )
+
+
+def default_knobs(group: Group, machine: Machine) -> Knobs:
+    """The point that is chosen without measuring, with its `template` and `threads`."""
+    return _first_default(group, machine)[0]
+
+
 def schedule_group(
     group: Group,
     target: Target,
@@ -45,31 +65,54 @@ def schedule_group(
 ) -> Schedule:
     """Schedule a group by its template, with the default knobs where none are given.
 
-    Where the default of a template does not apply, the next template that matches is asked.
-    `exact` forbids algorithms that round otherwise than plain sums.
+    Where the default of a template does not apply, the next template that matches is asked. Knobs
+    may name another `template` that matches, and fewer `threads`. `exact` forbids algorithms that
+    round otherwise than plain sums.
     """
     machine = Machine(target, threads, exact)
     if knobs is not None:
-        schedule = template_for(group).apply(group, knobs, machine)
+        machine = replace(machine, threads=int(knobs.get("threads", threads)))
+        schedule = _template_of(group, knobs).apply(group, knobs, machine)
     else:
-        schedule = _first_default(group, machine)
+        schedule = _first_default(group, machine)[1]
     prepare = tuple(schedule_prepare(func) for func in schedule.func.prepare)
     return replace(schedule, func=replace(schedule.func, prepare=prepare))
 
 
-def _first_default(group: Group, machine: Machine) -> Schedule:
-    matching = [template for template in TEMPLATES if template.matches(group)]
-    for template in matching[:-1]:
-        schedule = _default_schedule(template, group, machine)
-        if schedule is not None:
-            return schedule
-    return matching[-1].apply(group, matching[-1].default(group, machine), machine)
+def _template_of(group: Group, knobs: Knobs) -> Template:
+    name = knobs.get("template")
+    if name is None:
+        return template_for(group)
+    named = [template for template in TEMPLATES if template.name == name]
+    if not named or not named[0].matches(group):
+        raise ScheduleError(f"no template '{name}' schedules this kernel", code="template")
+    return named[0]
 
 
-def _default_schedule(template: Template, group: Group, machine: Machine) -> Schedule | None:
-    """The default of a template; where it can't be shared by threads, for one of them alone."""
+def _first_default(group: Group, machine: Machine) -> tuple[Knobs, Schedule]:
+    """The first default that applies.
+
+    Of a template: where it can be shared by the threads, else where one of them runs it alone.
+    """
+    *others, last = [template for template in TEMPLATES if template.matches(group)]
+    machines = dict.fromkeys((machine, replace(machine, threads=1)))
+    for template, given in itertools.product(others, machines):
+        found = _default_of(template, group, given)
+        if found is not None:
+            return found
+    return _apply_default(last, group, machine)
+
+
+def _default_of(
+    template: Template, group: Group, machine: Machine
+) -> tuple[Knobs, Schedule] | None:
     try:
-        return template.apply(group, template.default(group, machine), machine)
+        return _apply_default(template, group, machine)
     except ScheduleError:
-        alone = replace(machine, threads=1)
-        return None if alone == machine else _default_schedule(template, group, alone)
+        return None
+
+
+def _apply_default(template: Template, group: Group, machine: Machine) -> tuple[Knobs, Schedule]:
+    chosen = template.default(group, machine)
+    knobs = {"template": template.name, "threads": machine.threads, **chosen}
+    return knobs, template.apply(group, chosen, machine)

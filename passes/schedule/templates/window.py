@@ -52,9 +52,9 @@ class Window:
         heavy = [s for s in group.stages if kind_of(s) in (Kind.CONTRACTION, Kind.REDUCTION)]
         return len(heavy) == 1 and (heavy[0].node.op in _OPERATORS or is_depthwise(heavy[0].node))
 
-    def space(self, group: Group, machine: Machine) -> Space:
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """Positions and vectors at once."""
-        return {"rows": tuple(range(1, 9)), "vectors": (1, 2, 4)}
+        return ({"rows": tuple(range(1, 9)), "vectors": (1, 2, 4)},)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """As many positions as fit half the registers and waste least at the end of the row."""

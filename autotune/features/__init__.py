@@ -1,0 +1,1 @@
+"""Features of scheduled loops: what the cost model sees of a candidate."""
