@@ -1,0 +1,43 @@
+"""What flows between the stages of a model: arrays, sequences, maps, and optionals without content.
+
+A tensor of strings is an array of objects, each a `str`. A sequence is a list of tensors. An
+optional is its content, or `None`. Nobody writes into a value once it is held: values are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, TypeGuard
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+Held = Array | list[Any] | dict[Any, Any] | None
+"""A value between two stages."""
+
+
+def is_tensor(value: object) -> TypeGuard[Array]:
+    """Whether compiled code can take the value: an array of anything but strings."""
+    return isinstance(value, np.ndarray) and value.dtype.kind not in "OUST"
+
+
+def type_key(value: Held) -> Hashable:
+    """What of a value compiled code depends on: dtype and shape of a tensor, the kind of others.
+
+    >>> type_key(np.zeros((2, 3), np.float32))
+    (dtype('float32'), (2, 3))
+    >>> type_key([np.zeros(2)])
+    'sequence'
+    """
+    if is_tensor(value):
+        return value.dtype, value.shape
+    match value:
+        case np.ndarray():
+            return "strings"
+        case list():
+            return "sequence"
+        case dict():
+            return "map"
+        case _:
+            return "nothing"
