@@ -1,0 +1,1 @@
+"""Strategies that propose points of a task's space to measure, behind one interface."""

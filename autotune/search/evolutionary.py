@@ -1,0 +1,106 @@
+"""evolutionary: generations of points that the cost model finds ever better.
+
+The first generation is the default, the best measured so far, points that were fast elsewhere, and
+random ones. Parents are drawn by their rank; children are mutations and crossovers. The best of all
+generations are proposed, apart from one another in their knobs, together with a share of random
+ones (ε-greedy), so that the model hears of what it does not know.
+
+Source: L. Zheng et al., "Ansor: generating high-performance tensor programs for deep learning",
+OSDI 2020, section 5.1; the spread of a batch follows T. Chen et al., "Learning to optimize tensor
+programs", NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from mlc.autotune.search.base import Search, spread
+from mlc.autotune.search.problem import Problem
+from mlc.autotune.space import Candidate
+from mlc.passes.schedule.templates.base import Knobs
+
+
+class Evolutionary(Search):
+    """See the top of this file.
+
+    `seeds`: points that were fast for similar tasks; `generations` of `children` new candidates
+    per proposed one; `mutation`: the share of children that have one parent; `greedy`: the share
+    of a proposal that the model chooses.
+    """
+
+    name: ClassVar[str] = "evolutionary"
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int = 0,
+        *,
+        seeds: Sequence[Knobs] = (),
+        generations: int = 2,
+        children: int = 3,
+        mutation: float = 0.7,
+        greedy: float = 0.85,
+    ) -> None:
+        super().__init__(problem, seed)
+        self.seeds = list(seeds)
+        self.generations = generations
+        self.children = children
+        self.mutation = mutation
+        self.greedy = greedy
+        self._pool: dict[str, Candidate] = {}
+
+    def propose(self, number: int) -> list[Candidate]:
+        """The default and the seeds first; then by the model, with a share of chance."""
+        firsts = self.fresh(number, self._firsts())
+        if not self.problem.guided:
+            firsts.update(self._others(number - len(firsts), firsts))
+            return self.take(firsts.values())
+        by_model = round((number - len(firsts)) * self.greedy)
+        chosen = {**firsts, **self._evolved(by_model, firsts)}
+        chosen.update(self._others(number - len(chosen), chosen))
+        return self.take(chosen.values())
+
+    def _firsts(self) -> Iterator[Knobs]:
+        """What is worth a measurement whatever the model thinks."""
+        if not self._proposed:
+            yield self.problem.space.default
+        while self.seeds:
+            knobs = self.seeds.pop(0)
+            if knobs in self.problem.space:
+                yield knobs
+
+    def _others(self, number: int, known: dict[str, Candidate]) -> dict[str, Candidate]:
+        found = self.any_new(number + len(known)) if number > 0 else {}
+        others = [candidate for key, candidate in found.items() if key not in known]
+        return {candidate.key: candidate for candidate in others[:number]}
+
+    def _evolved(self, number: int, known: dict[str, Candidate]) -> dict[str, Candidate]:
+        """The model's choice among what was thought of so far and what the generations add."""
+        if number <= 0:
+            return {}
+        pool = {key: each for key, each in self._pool.items() if self.is_new(each)}
+        if not pool:
+            pool = self.any_new(self.children * number)
+        for _ in range(self.generations):
+            parents = self.ranked([*pool.values(), *self._best()])
+            pool.update(self.fresh(self.children * number, self._offspring(parents, number)))
+        ranked = self.ranked([each for key, each in pool.items() if key not in known])
+        self._pool = {each.key: each for each in ranked[: 8 * number]}
+        return {each.key: each for each in spread(ranked, number)}
+
+    def _best(self) -> list[Candidate]:
+        return [candidate for _, candidate in self.ranking[:8]]
+
+    def _offspring(self, parents: Sequence[Candidate], number: int) -> Iterator[Knobs]:
+        """Children of parents that are drawn by rank; the space's limits end it."""
+        space, rng = self.problem.space, self.rng
+        if not parents:
+            return
+        odds = [1.0 / rank for rank in range(1, len(parents) + 1)]
+        for _ in range(4 * self.children * number):
+            first, second = rng.choices(parents, odds, k=2)
+            if rng.random() < self.mutation or first is second:
+                yield space.mutate(first.knobs, rng)
+            else:
+                yield space.crossover(first.knobs, second.knobs, rng)
