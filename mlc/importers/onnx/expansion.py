@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TypeProto, defs
@@ -91,7 +92,8 @@ class Expander:
             function = None if schema is None else _schema_body(schema, node, origin, types)
         if function is None:
             return None
-        opsets = _opsets(function)
+        # ONNX's own bodies leave out the sets that any model imports.
+        opsets = {**({} if schema is None else origin.opsets), **_opsets(function)}
         for count, most, what in (
             (len(node.input), len(function.input), "inputs"),
             (len(node.output), len(function.output), "outputs"),
@@ -137,7 +139,7 @@ class _Copy:
         graph = GraphProto()
         for position, formal in enumerate(function.input):
             given = self._call.input[position] if position < len(self._call.input) else ""
-            if formal in actual and actual[formal]:
+            if actual.get(formal):
                 # The function hands an input on: nothing but a node can give it its second name.
                 graph.node.append(self._handed_on(given, actual[formal]))
             self._names[formal] = given
@@ -213,7 +215,8 @@ def _opsets(function: FunctionProto) -> dict[str, int]:
     return opsets
 
 
-def _schema(node: NodeProto, origin: Origin) -> defs.OpSchema | None:
+def _schema(node: NodeProto, origin: Origin) -> Any:
+    """ONNX's schema of the node's operator, which is only typed in part; None if it has none."""
     domain = DOMAIN_ALIASES.get(node.domain, node.domain)
     try:
         return defs.get_schema(node.op_type, origin.opsets.get(domain, 0), domain)
@@ -221,13 +224,13 @@ def _schema(node: NodeProto, origin: Origin) -> defs.OpSchema | None:
         return None
 
 
-def _versions(schema: defs.OpSchema) -> list[int]:
+def _versions(schema: Any) -> list[int]:
     """The operator sets since which the bodies of a schema hold."""
     return [*schema.function_opset_versions, *schema.context_dependent_function_opset_versions]
 
 
 def _schema_body(
-    schema: defs.OpSchema, node: NodeProto, origin: Origin, types: Sequence[TensorType | None]
+    schema: Any, node: NodeProto, origin: Origin, types: Sequence[TensorType | None]
 ) -> FunctionProto | None:
     """The newest body that is not newer than the operator set; bodies name their own sets."""
     opset = origin.opsets.get(schema.domain, 0)
@@ -249,7 +252,7 @@ def _schema_body(
     return FunctionProto.FromString(data) if data else None
 
 
-def _defaults(function: FunctionProto, schema: defs.OpSchema | None) -> Iterator[AttributeProto]:
+def _defaults(function: FunctionProto, schema: Any) -> Iterator[AttributeProto]:
     """The attributes that have a value where the call gives none."""
     yield from function.attribute_proto
     if schema is not None:
