@@ -1,4 +1,4 @@
-"""Import ONNX models: operator sets 7 to the newest that the installed `onnx` knows.
+"""Import ONNX models: operator sets 1 to the newest that the installed `onnx` knows.
 
 Each operator has converters per version of the operator set, in the tables of `converters/`; the
 model is not rewritten to one version first. A converter emits operators of the core table through a

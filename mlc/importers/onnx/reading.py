@@ -18,8 +18,8 @@ from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.detach import Span, WireError, detached
 from mlc.importers.onnx.weights import WeightFiles
 
-OLDEST_OPSET = 7
-"""The oldest default operator set converted; before it, broadcasting worked by attributes."""
+OLDEST_OPSET = 1
+"""The oldest default operator set converted."""
 
 NEWEST_OPSET = defs.onnx_opset_version()
 """The newest default operator set, that of the installed `onnx`."""

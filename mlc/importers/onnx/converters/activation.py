@@ -34,6 +34,13 @@ def _celu(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.scaled(inner, alpha)]
 
 
+def _prelu_per_channel(builder: Builder, node: NodeView) -> list[Value]:
+    """PRelu before operator set 7: one slope for all, or one per channel."""
+    x, slope = node.input(0), node.input(1)
+    slope = builder.reshape(slope, (*slope.type.shape, *(1,) * (x.type.rank - 2)))
+    return [builder.emit("prelu", x, slope)]
+
+
 def _prelu(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.emit("prelu", node.input(0), node.input(1))]
 
@@ -121,7 +128,7 @@ CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": {1: _flattened("log_softmax"), 13: _along_axis("log_softmax")},
     "Mish": _mish,
-    "PRelu": _prelu,
+    "PRelu": {1: _prelu_per_channel, 7: _prelu},
     "Relu": unary("relu"),
     "Selu": _selu,
     "Shrink": _shrink,

@@ -68,6 +68,19 @@ def binary(op: str) -> Converter:
     return convert
 
 
+def aligned_binary(op: str) -> Converter:
+    """Two inputs before operator set 7, where `axis` places the second one's axes in the first."""
+
+    def convert(builder: Builder, node: NodeView) -> list[Value]:
+        x, y = node.input(0), node.input(1)
+        if node.flag("broadcast") and node.has("axis"):
+            behind = x.type.rank - node.axis("axis", x.type.rank) - y.type.rank
+            y = builder.reshape(y, (*y.type.shape, *(1,) * behind))
+        return [builder.emit(op, x, y)]
+
+    return convert
+
+
 def variadic(op: str) -> Converter:
     """A converter that joins any number of inputs by a core operator of two."""
 
@@ -172,9 +185,9 @@ def _dropout(builder: Builder, node: NodeView) -> list[Value]:
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     **{name: unary(op) for name, op in _UNARY.items()},
-    **{name: binary(op) for name, op in _BINARY.items()},
+    **{name: {1: aligned_binary(op), 7: binary(op)} for name, op in _BINARY.items()},
     "BitShift": _bit_shift,
-    "Clip": {6: _clip_attributes, 11: _clip_inputs},
+    "Clip": {1: _clip_attributes, 11: _clip_inputs},
     "CumSum": _cumsum,
     "Dropout": _dropout,
     "Identity": _identity,
@@ -183,6 +196,6 @@ CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "Mean": _mean,
     "Min": variadic("min"),
     "Mod": _mod,
-    "Pow": _pow,
+    "Pow": {1: aligned_binary("pow"), 7: _pow},
     "Sum": variadic("add"),
 }

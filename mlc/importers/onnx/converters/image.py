@@ -14,6 +14,11 @@ _COORDINATES = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel
 _NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
+def _upsample_height_and_width(builder: Builder, node: NodeView) -> list[Value]:
+    scales = (1.0, 1.0, node.number("height_scale"), node.number("width_scale"))
+    return [_scaled(builder, node, scales)]
+
+
 def _upsample_attribute(builder: Builder, node: NodeView) -> list[Value]:
     return [_scaled(builder, node, node.numbers("scales"))]
 
@@ -135,5 +140,5 @@ def _emit(
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "Resize": {10: _upsample_input, 11: _resize},
-    "Upsample": {7: _upsample_attribute, 9: _upsample_input},
+    "Upsample": {1: _upsample_height_and_width, 7: _upsample_attribute, 9: _upsample_input},
 }

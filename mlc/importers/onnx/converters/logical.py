@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlc.importers.onnx.builder import Builder
-from mlc.importers.onnx.converters.elementwise import binary
+from mlc.importers.onnx.converters.elementwise import aligned_binary, binary
 from mlc.importers.onnx.node import Converter, NodeView
 from mlc.ir.graph import Value
 
@@ -12,14 +12,18 @@ def _where(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.emit("select", node.input(0), node.input(1), node.input(2))]
 
 
+_BINARY = {
+    "And": "and",
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_equal",
+    "Less": "less",
+    "LessOrEqual": "less_equal",
+    "Or": "or",
+    "Xor": "xor",
+}
+
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
-    "And": binary("and"),
-    "Equal": binary("equal"),
-    "Greater": binary("greater"),
-    "GreaterOrEqual": binary("greater_equal"),
-    "Less": binary("less"),
-    "LessOrEqual": binary("less_equal"),
-    "Or": binary("or"),
+    **{name: {1: aligned_binary(op), 7: binary(op)} for name, op in _BINARY.items()},
     "Where": _where,
-    "Xor": binary("xor"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from onnx import TensorProto
+
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.slicing import Extent, extent_of, sliced
@@ -12,6 +14,11 @@ from mlc.importers.onnx.symbolic import dims_text, product, quotient
 from mlc.importers.onnx.tensors import dtype_from_onnx
 from mlc.ir.graph import Value
 from mlc.ir.types import Dim
+
+
+def _reshape_attribute(builder: Builder, node: NodeView) -> list[Value]:
+    x = node.input(0)
+    return [builder.reshape(x, _resolved(x.type.shape, node.integers("shape"), copy_zeros=True))]
 
 
 def _reshape(builder: Builder, node: NodeView) -> list[Value]:
@@ -113,15 +120,28 @@ def _expand(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.expand(x, [a if b == 1 else b for a, b in zip(old, new, strict=True)])]
 
 
+def _tile_axis(builder: Builder, node: NodeView) -> list[Value]:
+    """Tile before operator set 6: how often, and along which axis."""
+    x = node.input(0)
+    (count,) = builder.required_integers(node.input(1), "Tile: the repeats")
+    (given,) = builder.required_integers(node.input(2), "Tile: the axis")
+    axis = normal_axis(given, x.type.rank)
+    repeats = tuple(count if place == axis else 1 for place in range(x.type.rank))
+    return [builder.emit("tile", x, repeats=repeats)]
+
+
 def _tile(builder: Builder, node: NodeView) -> list[Value]:
     x = node.input(0)
     repeats = builder.required_integers(node.input(1), "Tile: the repeats")
     return [x if set(repeats) <= {1} else builder.emit("tile", x, repeats=repeats)]
 
 
+_CONCAT_NEEDS_AXIS = 4
+
+
 def _concat(builder: Builder, node: NodeView) -> list[Value]:
     parts = node.present()
-    axis = node.axis("axis", parts[0].type.rank)
+    axis = node.axis("axis", parts[0].type.rank, 1 if node.opset < _CONCAT_NEEDS_AXIS else None)
     return [parts[0] if len(parts) == 1 else builder.emit("concat", *parts, axis=axis)]
 
 
@@ -202,7 +222,8 @@ def _split(builder: Builder, node: NodeView) -> list[Value]:
 
 
 def _pad_attributes(builder: Builder, node: NodeView) -> list[Value]:
-    pads, value = node.integers("pads"), node.number("value", 0.0)
+    pads = node.integers("pads" if node.has("pads") else "paddings")
+    value = node.number("value", 0.0)
     return [_pad(builder, node, range(node.input(0).type.rank), pads, value)]
 
 
@@ -254,6 +275,14 @@ def _cropped(builder: Builder, x: Value, before: list[int], after: list[int]) ->
                 raise ModelError(f"Pad: axis {axis} of {x.type} is cropped by {low} and {high}")
             extents[axis] = Extent(low, size - low - high, 1)
     return sliced(builder, x, extents)
+
+
+def _cast_by_name(builder: Builder, node: NodeView) -> list[Value]:
+    """Cast before operator set 6."""
+    name = node.text("to")
+    if name not in TensorProto.DataType.keys():  # noqa: SIM118  protobuf's enum is no mapping
+        raise ModelError(f"Cast: there is no element type '{name}'")
+    return [builder.cast(node.input(0), dtype_from_onnx(TensorProto.DataType.Value(name), "to"))]
 
 
 def _cast(builder: Builder, node: NodeView) -> list[Value]:
@@ -315,19 +344,19 @@ def _trilu(builder: Builder, node: NodeView) -> list[Value]:
 
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
-    "Cast": _cast,
+    "Cast": {1: _cast_by_name, 6: _cast},
     "CastLike": _cast_like,
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _flatten,
-    "Pad": {2: _pad_attributes, 11: _pad_inputs},
-    "Reshape": _reshape,
+    "Pad": {1: _pad_attributes, 11: _pad_inputs},
+    "Reshape": {1: _reshape_attribute, 5: _reshape},
     "Slice": {1: _slice_attributes, 10: _slice_inputs},
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": {1: _squeeze(_attribute_axes), 13: _squeeze(_input_axes)},
-    "Tile": _tile,
+    "Tile": {1: _tile_axis, 6: _tile},
     "Transpose": _transpose,
     "Trilu": _trilu,
     "Unsqueeze": {1: _unsqueeze(_attribute_axes), 13: _unsqueeze(_input_axes)},

@@ -75,21 +75,21 @@ def _global_lp_pool(builder: Builder, node: NodeView) -> list[Value]:
     return [_root(builder, total, norm)]
 
 
-def _norm(node: NodeView) -> int:
-    norm = node.integer("p", 2)
+def _norm(node: NodeView) -> float:
+    norm = node.integer("p", 2) if node.opset > 1 else node.number("p", 2.0)
     if norm < 1:
         raise ModelError(f"{node.op_type}: p = {norm} is no norm")
     return norm
 
 
-def _power(builder: Builder, x: Value, norm: int) -> Value:
+def _power(builder: Builder, x: Value, norm: float) -> Value:
     if norm == 2:
         return builder.emit("mul", x, x)
     magnitude = builder.emit("abs", x)
     return _raised(builder, magnitude, norm)
 
 
-def _root(builder: Builder, x: Value, norm: int) -> Value:
+def _root(builder: Builder, x: Value, norm: float) -> Value:
     return builder.emit("sqrt", x) if norm == 2 else _raised(builder, x, 1 / norm)
 
 
