@@ -185,6 +185,7 @@ def _open(cache: bool | str | os.PathLike[str]) -> CompileCache | None:
 
 
 def _key(graph: Graph, target: Target, options: Options, context: Context) -> str:
+    context.digests.learn(graph.constants.values(), available_processors())
     return cache_key(
         {
             "graph": print_graph(graph, context.digests),

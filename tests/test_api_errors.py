@@ -414,7 +414,7 @@ def test_artifacts_that_are_none(adder: mlc.Module, tmp_path: Path) -> None:
     )
     code.write_bytes(code.read_bytes() + b"!")
     assert refusal(mlc.ArtifactError, lambda: mlc.load(model)) == (
-        f"file '{code.name}' is damaged: its SHA-256 does not fit\n  at: {model}"
+        f"file '{code.name}' is damaged: its digest does not fit\n  at: {model}"
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_INLINE = 16
 """Constants of up to this many elements are written out."""
+
+
+_WORTH_A_THREAD = 1 << 16
 
 
 def digest_of(array: Array) -> str:
@@ -38,6 +43,15 @@ class Digests:
         if id(array) not in self._known:
             self._known[id(array)] = (array, digest_of(array))
         return self._known[id(array)][1]
+
+    def learn(self, arrays: Iterable[Array], threads: int) -> None:
+        """Compute the digests of several arrays side by side; small ones are not worth it."""
+        large = [array for array in arrays if array.nbytes >= _WORTH_A_THREAD]
+        unknown = {id(array): array for array in large if id(array) not in self._known}
+        with ThreadPoolExecutor(threads) as pool:  # hashing releases the interpreter's lock
+            digests = pool.map(digest_of, unknown.values())
+            for array, digest in zip(unknown.values(), digests, strict=True):
+                self._known[id(array)] = (array, digest)
 
 
 def print_elements(array: Array) -> str | None:
@@ -66,7 +80,7 @@ def array_of(
 def _print_element(value: Any, dtype: DType) -> str:
     if dtype.kind == "bool":
         return "true" if value else "false"
-    if not dtype.is_float:
+    if not (dtype.is_float or dtype.is_storage):
         return str(int(value))
     wide = float(value)
     short = float(str(np.float32(value))) if dtype.bits <= 32 else wide

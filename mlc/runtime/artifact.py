@@ -7,7 +7,6 @@ code, so load only what you would run.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from mlc.errors import ArtifactError, MlcError
 from mlc.runtime.artifact_writer import Linker
 from mlc.runtime.compiled import OBJECT, Code, Compiled
+from mlc.runtime.digest import block_digest
 from mlc.runtime.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -121,11 +121,8 @@ def _check_file(folder: Path, name: str, record: FileRecord) -> None:
 
 
 def _check_digest(name: str, record: FileRecord, *parts: bytes | memoryview) -> None:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    if digest.hexdigest() != record.sha256:
-        raise ArtifactError(f"file {name!r} is damaged: its SHA-256 does not fit")
+    if block_digest(*parts) != record.digest:
+        raise ArtifactError(f"file {name!r} is damaged: its digest does not fit")
 
 
 def _read_constants(folder: Path, manifest: Manifest) -> Bytes:

@@ -22,6 +22,7 @@ from typing import Any
 
 from mlc.errors import ArtifactError
 from mlc.runtime.compiled import OBJECT, SHARED, Code, Compiled
+from mlc.runtime.digest import block_digest
 from mlc.runtime.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -156,13 +157,10 @@ def _join(sections: Sections) -> tuple[str, tuple[Section, ...]]:
 
 
 def _write(path: Path, *parts: Any) -> FileRecord:
-    digest, size = hashlib.sha256(), 0
     with path.open("xb") as file:
         for part in parts:
             file.write(part)
-            digest.update(part)
-            size += len(part)
-    return FileRecord(size, digest.hexdigest())
+    return FileRecord(sum(map(len, parts)), block_digest(*parts))
 
 
 def _put_in_place(folder: Path, target: Path, old: Path) -> None:

@@ -1,7 +1,7 @@
 """The manifest of a saved module: plain JSON on disk, checked before anything is believed.
 
 A folder is an artifact when its `manifest.json` says so. The manifest names every other file with
-its size and SHA-256, and carries a digest of itself, so that damage anywhere is noticed.
+its size and digest, and carries a digest of itself, so that damage anywhere is noticed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mlc.runtime.signature import Port, parse_port
 
 MANIFEST = "manifest.json"
 FORMAT = "mlc-artifact"
-VERSION = 2
+VERSION = 3
 MAX_MANIFEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file of the artifact: size in bytes and SHA-256 in hexadecimal."""
+    """A file of the artifact: size in bytes and the `block_digest` of its contents."""
 
     size: int
-    sha256: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
             for stage, text in manifest.texts.items()
         },
         "files": {
-            name: {"bytes": record.size, "sha256": record.sha256}
+            name: {"bytes": record.size, "digest": record.digest}
             for name, record in manifest.files.items()
         },
         "versions": dict(manifest.versions),
@@ -155,7 +155,7 @@ def _from_json(data: Mapping[str, Any]) -> Manifest:
         calls=tuple(_call(row) for row in _list(data["calls"])),
         texts={stage: _text(record) for stage, record in _mapping(data["texts"]).items()},
         files={
-            name: FileRecord(_natural(record["bytes"]), _string(record["sha256"]))
+            name: FileRecord(_natural(record["bytes"]), _string(record["digest"]))
             for name, record in _mapping(data["files"]).items()
         },
         versions={key: _string(value) for key, value in _mapping(data["versions"]).items()},

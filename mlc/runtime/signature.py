@@ -34,11 +34,26 @@ _NUMPY_NAMES = {
     "bool": "bool",
 }
 
+_EXTENSIONS = {
+    "bf16": "bfloat16",
+    "i4": "int4",
+    "u4": "uint4",
+    "i2": "int2",
+    "u2": "uint2",
+    "f8e4m3fn": "float8_e4m3fn",
+    "f8e4m3fnuz": "float8_e4m3fnuz",
+    "f8e5m2": "float8_e5m2",
+    "f8e5m2fnuz": "float8_e5m2fnuz",
+    "f8e8m0": "float8_e8m0fnu",
+    "f4e2m1": "float4_e2m1fn",
+}
+"""Element types that NumPy has from `ml_dtypes`; each takes whole bytes there."""
+
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
     """The NumPy dtype of an element type's name; `DtypeError` where there is none."""
-    if name == "bf16":
-        return _bfloat16()
+    if name in _EXTENSIONS:
+        return _extension(name)
     if name not in _NUMPY_NAMES:
         raise DtypeError(f"unknown element type {name!r}")
     return np.dtype(_NUMPY_NAMES[name])
@@ -100,9 +115,9 @@ def check_unique_names(ports: Sequence[Port], kind: str) -> Mapping[str, int]:
     return positions
 
 
-def _bfloat16() -> np.dtype[Any]:
+def _extension(name: str) -> np.dtype[Any]:
     try:
-        dtype: np.dtype[Any] = np.dtype(import_module("ml_dtypes").bfloat16)
+        dtype: np.dtype[Any] = np.dtype(getattr(import_module("ml_dtypes"), _EXTENSIONS[name]))
     except ImportError:
-        raise DtypeError("bf16 arrays need the package ml_dtypes") from None
+        raise DtypeError(f"{name} arrays need the package ml_dtypes") from None
     return dtype

@@ -261,8 +261,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "manifest.json is not of an mlc artifact",
     ),
     "newer format": (
-        replace_text(MANIFEST, '"version": 2', '"version": 3'),
-        "artifact format 3, this release reads 2",
+        replace_text(MANIFEST, '"version": 3', '"version": 4'),
+        "artifact format 4, this release reads 3",
     ),
     "changed manifest": (
         replace_text(MANIFEST, '"arena_bytes": 24', '"arena_bytes": 8'),
@@ -323,11 +323,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "code is changed": (
         replace_bytes("code", 2000),
-        "file '{code}' is damaged: its SHA-256 does not fit",
+        "file '{code}' is damaged: its digest does not fit",
     ),
     "constants are changed": (
         replace_bytes("constants.safetensors", -1),
-        "file 'constants.safetensors' is damaged: its SHA-256 does not fit",
+        "file 'constants.safetensors' is damaged: its digest does not fit",
     ),
     "constants have another header": (
         replace_bytes("constants.safetensors", 20),
@@ -371,7 +371,7 @@ def test_a_damaged_text_is_refused_when_it_is_read(saved: Path) -> None:
     assert module.ir("graph") == "graph naïve"
     with pytest.raises(ArtifactError) as caught:
         module.ir("loops")
-    assert str(caught.value) == "file 'ir/loops.mlc' is damaged: its SHA-256 does not fit"
+    assert str(caught.value) == "file 'ir/loops.mlc' is damaged: its digest does not fit"
 
 
 def test_every_changed_byte_of_the_manifest_is_noticed(tmp_path: Path) -> None:
