@@ -1,0 +1,147 @@
+"""Which task gets the next measurements: the one from which the whole model gains most.
+
+The gain of a task per trial is estimated from two sides: what its last trials brought, and how far
+it may still be from the machine's limits (and from the speed that similar tasks reached). The
+longer nothing was found, the less the second counts. Weighted by the calls per inference, and per
+second of tuning, it is the slope along which the model's time falls; the steepest task is next.
+Every task is warmed up first, and now and then one is chosen in turn, so that none is forgotten.
+
+Source: the gradient of L. Zheng et al., "Ansor: generating high-performance tensor programs for
+deep learning", OSDI 2020, section 6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from mlc.ir.work import Work
+from mlc.target import Target
+
+RECENT = 3
+"""Rounds over which improvement is averaged."""
+
+_HERTZ = 3e9
+_BYTES_PER_SECOND = 3e10
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of a task while it is tuned; times in seconds of one call.
+
+    `weight`: calls per inference; `limit`: what the machine allows at best; `kind`: tasks of one
+    kind are similar; `history`: the best time after each round; `costs`: the seconds that each
+    round took; `trials`: measurements so far; `exhausted`: there is nothing more to propose.
+    """
+
+    key: str
+    weight: float
+    limit: float
+    kind: str = ""
+    history: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    trials: int = 0
+    exhausted: bool = False
+
+    @property
+    def best(self) -> float:
+        """The best time yet; infinite before the first."""
+        return self.history[-1] if self.history else math.inf
+
+    @property
+    def rounds(self) -> int:
+        """How often the task was chosen."""
+        return len(self.history)
+
+    def note(self, best: float, trials: int, cost: float) -> None:
+        """A round ended: the best of its times, its measurements, and the seconds it took."""
+        self.history.append(min(best, self.best))
+        self.costs.append(cost)
+        self.trials += trials
+
+    @property
+    def rounds_without_gain(self) -> int:
+        """Rounds since the best time was found."""
+        return self.rounds - 1 - self.history.index(self.best) if self.history else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """How time is shared out.
+
+    `warm_up`: rounds that each task gets first; `turns`: the share of rounds given in turn;
+    `optimism`: the part of the way to its bound that a task may hope for in a round; `patience`:
+    rounds without improvement that halve the hope; `threshold`: tuning ends when the next round is
+    expected to save less than this part of the model's time (0: never).
+    """
+
+    warm_up: int = 1
+    turns: float = 0.05
+    optimism: float = 0.3
+    patience: float = 1.5
+    threshold: float = 1e-4
+
+
+class Allocator:
+    """Chooses tasks; equal seeds and equal progress give equal choices."""
+
+    def __init__(
+        self, tasks: Sequence[Progress], options: Allocation = Allocation(), seed: int = 0
+    ) -> None:
+        self.tasks = list(tasks)
+        self.options = options
+        self._rng = Random(seed)
+        self._turn = 0
+
+    def next(self) -> Progress | None:
+        """The task of the next round; None when nothing is worth one any more."""
+        left = [task for task in self.tasks if not task.exhausted and task.weight > 0]
+        if not left:
+            return None
+        coldest = min(left, key=lambda task: task.rounds)
+        if coldest.rounds < self.options.warm_up:
+            return coldest
+        steepest = max(left, key=self.slope)
+        whole = sum(task.weight * task.best for task in self.tasks if math.isfinite(task.best))
+        if self.gain(steepest) < self.options.threshold * whole:
+            return None
+        if self._rng.random() < self.options.turns:
+            self._turn += 1
+            return left[self._turn % len(left)]
+        return steepest
+
+    def slope(self, task: Progress) -> float:
+        """Seconds of an inference that each second of tuning may save."""
+        return self.gain(task) / max(sum(task.costs) / max(task.rounds, 1), 1e-3)
+
+    def gain(self, task: Progress) -> float:
+        """Seconds of an inference that the next round may save."""
+        if not math.isfinite(task.best):
+            return 0.0
+        recent = task.history[-RECENT:]
+        steps = max(1, len(recent) - 1)
+        trend = (recent[0] - recent[-1]) / steps if math.isfinite(recent[0]) else 0.0
+        hope = self.options.optimism * (task.best - self.bound(task))
+        hope *= math.pow(0.5, task.rounds_without_gain / self.options.patience)
+        return task.weight * max(trend / 2, hope)
+
+    def bound(self, task: Progress) -> float:
+        """What a task may hope to reach: no more than its kind's best share of the limit.
+
+        Nothing reaches the limits of a machine; half of what the most efficient task of the kind
+        lacks is left as hope for all of them.
+        """
+        shares = [each.limit / each.best for each in self.tasks if each.kind == task.kind]
+        reachable = (1.0 + max(shares)) / 2
+        return min(task.best, task.limit / reachable)
+
+
+def nominal_limit(work: Work, target: Target, threads: int) -> float:
+    """The least seconds for some work, by the target's table: a roofline without a measurement.
+
+    It only has to tell tasks that are far from it from those that are near.
+    """
+    flops = 2.0 * target.lanes(32) * target.fma_ports * _HERTZ * threads
+    return max(work.flops / flops, work.bytes / _BYTES_PER_SECOND, 1e-7)
