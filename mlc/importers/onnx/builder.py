@@ -8,11 +8,13 @@ from symbolic dimensions, with no node behind it).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlc.errors import ModelError, ShapeError
+from mlc.importers.onnx.demand import NeedsValue
 from mlc.importers.onnx.symbolic import EVALUATE, dim_of, dims_text
 from mlc.importers.onnx.tensors import check_size
 from mlc.ir.dtype import F32, I64, DType, dtype_of
@@ -28,10 +30,24 @@ _VIEWS = frozenset(("reshape", "identity"))
 """Operators whose NumPy result shares the memory of the input, so that size does not matter."""
 
 
-class Builder:
-    """Collects the nodes and constants of one graph."""
+@dataclass(frozen=True)
+class Cut:
+    """Of a value, only the first so many elements along `axis` count; `count` is one i64."""
 
-    def __init__(self) -> None:
+    axis: int
+    count: Value
+
+
+class Builder:
+    """Collects the nodes and constants of one graph.
+
+    `cuts` are the results that the host has to cut when the graph has run. Where nobody would, not
+    `staged`, a converter that asks for one fails with `NeedsValue`.
+    """
+
+    def __init__(self, *, staged: bool = False) -> None:
+        self.cuts: dict[Value, Cut] = {}
+        self._staged = staged
         self._inputs: list[Value] = []
         self._nodes: list[Node] = []
         self._constants: dict[Value, np.ndarray] = {}
@@ -100,10 +116,10 @@ class Builder:
         return self._partial.get(value) if array is None else array.astype(object)
 
     def required(self, value: Value, what: str) -> np.ndarray:
-        """The elements of a constant; raises `ShapeError` where `value` is computed at run time."""
+        """The elements of a constant; raises `NeedsValue` where `value` is computed at run time."""
         array = self._constants.get(value)
         if array is None:
-            raise self.unresolved(what)
+            raise self.unresolved(what, value)
         return array
 
     def required_integers(self, value: Value, what: str) -> tuple[int, ...]:
@@ -117,15 +133,18 @@ class Builder:
         """The elements of a constant or of a shape known in part, flattened."""
         elements = self.elements(value)
         if elements is None:
-            raise self.unresolved(what)
+            raise self.unresolved(what, value)
         if not value.type.dtype.is_integer:
             raise ModelError(f"{what} must be integers, not {value.type.dtype}")
         return tuple(dim_of(element) for element in elements.reshape(-1))
 
-    def unresolved(self, what: str) -> ShapeError:
-        """The error for something that has to be known when the model is imported."""
-        return ShapeError(
-            f"{what} must be known at import, not computed from data", hint=self.hint()
+    def unresolved(self, what: str, *values: Value) -> NeedsValue:
+        """The error for something that has to be known when the model is imported.
+
+        `values` are those whose elements would tell; without any, all inputs of the node may.
+        """
+        return NeedsValue(
+            f"{what} must be known at import, not computed from data", values, hint=self.hint()
         )
 
     def hint(self) -> str | None:
@@ -236,6 +255,21 @@ class Builder:
             "starts": tuple(starts), "sizes": tuple(sizes), "steps": tuple(steps)
         }  # fmt: skip
         return self.emit("slice", value, **attrs)
+
+    def truncated(self, value: Value, axis: int, count: Value) -> Value:
+        """The first `count` (one i64) elements of `value` along `axis`, as an output of a node.
+
+        Where the count is not known, the host cuts the result, and the nodes that read it wait.
+        """
+        known = self._constants.get(count)
+        if known is not None:
+            sizes = list(value.type.shape)
+            sizes[axis] = int(known.item())
+            return self.slice(value, [0] * len(sizes), sizes, [1] * len(sizes))
+        if not self._staged:
+            raise self.unresolved(f"the size of axis {axis} of its result", count)
+        self.cuts[value] = Cut(axis, count)
+        return value
 
     def scaled(self, value: Value, factor: float) -> Value:
         """`value` times a number; itself where that is 1."""

@@ -14,6 +14,7 @@ import onnx
 from mlc.errors import MlcError, ModelError, ShapeError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.coverage import SurveyRow
+from mlc.importers.onnx.demand import NeedsValue
 from mlc.importers.onnx.detach import Span
 from mlc.importers.onnx.expansion import Expander, Expansion, Origin
 from mlc.importers.onnx.inputs import Shapes, input_types
@@ -110,8 +111,10 @@ class Conversion:
             if self._strict and not isinstance(error, UnsupportedError):
                 raise
             reason = error.message.removeprefix(f"{node.op_type}: ")
-            # A shape that the caller has yet to give speaks against no operator.
-            supported = isinstance(error, ShapeError) and self.builder.hint() is not None
+            # What is known only when the model runs speaks against no operator.
+            supported = isinstance(error, NeedsValue) or (
+                isinstance(error, ShapeError) and self.builder.hint() is not None
+            )
         self.rows[before:] = [
             SurveyRow(node_loc(node), node.op_type, domain, opset, types, supported, reason)
         ]

@@ -70,7 +70,7 @@ def _range(builder: Builder, node: NodeView) -> list[Value]:
     dtype = operands[0].type.dtype
     known = [builder.elements(value) for value in operands]
     if any(elements is None or elements.size != 1 for elements in known):
-        raise builder.unresolved("Range: its limits")
+        raise builder.unresolved("Range: its limits", *operands)
     start, limit, step = (elements.item() for elements in known if elements is not None)
     if step == 0:
         raise ModelError("Range: the step is 0")
@@ -81,11 +81,11 @@ def _range(builder: Builder, node: NodeView) -> list[Value]:
     elif dtype.is_integer and step == 1:
         count = dim_of(simplify(as_expr(limit) - as_expr(start), {}))
     else:
-        raise builder.unresolved("Range: its limits")
+        raise builder.unresolved("Range: its limits", *operands)
     counted = builder.iota((count,), 0, dtype)
     stepped = builder.scaled(counted, step)
     if not isinstance(start, int | float):
-        raise builder.unresolved("Range: its start")
+        raise builder.unresolved("Range: its start", *operands)
     return [builder.shifted(stepped, start)]
 
 
