@@ -21,6 +21,7 @@ from mlc.errors import ShapeError, UnsupportedError
 from mlc.importers.onnx import import_model
 from mlc.importers.onnx.converters import (
     activation,
+    attention,
     controlflow,
     convolution,
     einsum,
@@ -44,6 +45,7 @@ from mlc.ir.interpret import run_graph
 
 GROUPS = (
     activation,
+    attention,
     controlflow,
     convolution,
     einsum,

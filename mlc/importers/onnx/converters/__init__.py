@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from mlc.importers.onnx.converters import (
     activation,
+    attention,
     controlflow,
     convolution,
     einsum,
@@ -34,6 +35,7 @@ Table = Mapping[str, "Converter | Mapping[int, Converter]"]
 
 GROUPS: Mapping[str, Table] = {
     "activation": activation.CONVERTERS,
+    "attention": attention.CONVERTERS,
     "control flow": controlflow.CONVERTERS,
     "convolution": convolution.CONVERTERS,
     "einsum": einsum.CONVERTERS,
