@@ -119,6 +119,7 @@ _SAME_SHAPE = (
     "layer_norm",
     "rms_norm",
     "cumsum",
+    "cumprod",
     "batch_norm",
     "slice",
     "tile",

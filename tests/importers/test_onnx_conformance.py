@@ -71,7 +71,6 @@ REFUSED = {
     "test_training_dropout_mask": "training mode",
     "test_training_dropout_zero_ratio": "training mode",
     "test_training_dropout_zero_ratio_mask": "training mode",
-    "test_einsum_batch_diagonal": "a diagonal",
     "test_maxpool_with_argmax_2d_precomputed_pads": "the output of indices",
     "test_maxpool_with_argmax_2d_precomputed_strides": "the output of indices",
     "test_resize_downsample_scales_cubic_A_n0p5_exclude_outside": "cubic_coeff_a",

@@ -178,6 +178,10 @@ CONSTANTS = [
     (12, "y = Einsum <equation = \"i,j->ij\"> (x, x)", "3"),
     (12, "y = Einsum <equation = \"ij,jk,kl->il\"> (x, x, x)", "3,3"),
     (12, "y = Einsum <equation = \"abcd,aefd->abecf\"> (x, x)", "2,3,4,5"),
+    (12, "y = Einsum <equation = \"ii->i\"> (x)", "3,3"),
+    (12, "y = Einsum <equation = \"iji->j\"> (x)", "3,4,3"),
+    (12, "y = Einsum <equation = \"iiij->ij\"> (x)", "3,3,3,4"),
+    (12, "y = Einsum <equation = \"ii\"> (x)", "4,4"),
 ]  # fmt: skip
 
 

@@ -139,13 +139,16 @@ _ONE_INPUT: dict[str, tuple[int, Callable[[st.DrawFn, Shape], Mapping[str, Any]]
     "tile": (0, lambda draw, s: {"repeats": _per_axis(draw, s, 0, 3)}),
     "trilu": (2, lambda draw, s: {"upper": draw(st.booleans()), "k": draw(st.integers(-3, 3))}),
     "pad": (0, _pad),
-    "cumsum": (
-        1,
-        lambda draw, s: {
-            "axis": _axis(draw, s),
-            "exclusive": draw(st.booleans()),
-            "reverse": draw(st.booleans()),
-        },
+    **dict.fromkeys(
+        ("cumsum", "cumprod"),
+        (
+            1,
+            lambda draw, s: {
+                "axis": _axis(draw, s),
+                "exclusive": draw(st.booleans()),
+                "reverse": draw(st.booleans()),
+            },
+        ),
     ),
     "softmax": (1, lambda draw, s: {"axis": _axis(draw, s)}),
     "log_softmax": (1, lambda draw, s: {"axis": _axis(draw, s)}),

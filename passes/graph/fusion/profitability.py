@@ -24,7 +24,7 @@ _READS_EACH_ELEMENT_ONCE = frozenset(
 )
 """Reductions that read an input element once, or stage the row they work on."""
 
-_SEVERAL_NESTS = frozenset(("concat", "pad", "cumsum", "scatter_nd", "scatter_elements"))
+_SEVERAL_NESTS = frozenset(("concat", "pad", "cumsum", "cumprod", "scatter_nd", "scatter_elements"))
 """Operators that write their output piece by piece: nothing can be computed at their store."""
 
 

@@ -130,6 +130,25 @@ def test_cumsum(
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=20)
+@given(
+    axis=st.integers(0, 1),
+    exclusive=st.booleans(),
+    reverse=st.booleans(),
+    dtype=st.sampled_from(["float32", "int32"]),
+)
+def test_cumprod(axis: int, exclusive: bool, reverse: bool, dtype: str) -> None:
+    x = sample(np.random.default_rng(0), (3, 4), dtype)
+    (got,) = check("cumprod", x, axis=axis, exclusive=exclusive, reverse=reverse)
+    lines = np.moveaxis(x, axis, -1)
+    want = np.ones(lines.shape)
+    for place in range(lines.shape[-1]):
+        before = slice(0, place) if exclusive else slice(0, place + 1)
+        behind = slice(place + 1, None) if exclusive else slice(place, None)
+        want[..., place] = lines[..., behind if reverse else before].prod(axis=-1)
+    np.testing.assert_allclose(np.moveaxis(got, axis, -1), want, rtol=1e-5)
+
+
 def test_symbolic_dimensions() -> None:
     assert infer("reduce_sum", "f32[n,3,m]", axes=(1,), keepdims=True) == "f32[n,1,m]"
     assert infer("reduce_max", "f32[n,3,m]", axes=(0, 1)) == "f32[m]"

@@ -7,6 +7,7 @@ from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.elementwise import unary
 from mlc.importers.onnx.node import Converter, NodeView, normal_axis
 from mlc.importers.onnx.symbolic import product
+from mlc.ir.dtype import F32
 from mlc.ir.graph import Value
 
 
@@ -26,12 +27,13 @@ def _selu(builder: Builder, node: NodeView) -> list[Value]:
 
 
 def _celu(builder: Builder, node: NodeView) -> list[Value]:
-    """celu(x) = alpha * elu(x / alpha, 1)."""
-    alpha = node.number("alpha", 1.0)
+    """celu(x) = alpha * elu(x / alpha, 1), rounded once."""
+    x, alpha = node.input(0), node.number("alpha", 1.0)
     if alpha == 0:
         raise ModelError("Celu: alpha must not be 0")
-    inner = builder.emit("elu", builder.scaled(node.input(0), 1 / alpha), alpha=1.0)
-    return [builder.scaled(inner, alpha)]
+    wide = builder.cast(x, F32) if x.type.dtype.bits < F32.bits else x
+    inner = builder.emit("elu", builder.scaled(wide, 1 / alpha), alpha=1.0)
+    return [builder.cast(builder.scaled(inner, alpha), x.type.dtype)]
 
 
 def _prelu_per_channel(builder: Builder, node: NodeView) -> list[Value]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 
-from mlc.errors import ModelError, UnsupportedError
+from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.node import Converter, NodeView
 from mlc.importers.onnx.symbolic import product
@@ -20,6 +20,8 @@ from mlc.ir.types import Dim
 def _einsum(builder: Builder, node: NodeView) -> list[Value]:
     operands = node.present()
     terms, result = _parsed(node.text("equation"), [value.type.rank for value in operands])
+    diagonals = [_diagonal(builder, *pair) for pair in zip(operands, terms, strict=True)]
+    operands, terms = [value for value, _ in diagonals], [term for _, term in diagonals]
     value, letters = _summed(builder, operands[0], terms[0], "".join([*terms[1:], result]))
     for position in range(1, len(operands)):
         later = "".join([*terms[position + 1 :], result])
@@ -59,9 +61,29 @@ def _parsed(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     for term in terms:
         if not term.isascii() or not (term == "" or term.isalpha()):
             raise ModelError(f"Einsum: '{equation}' is no equation")
-        if len(set(term)) != len(term):
-            raise UnsupportedError(f"Einsum: a diagonal, '{term}', is not supported")
     return terms, result
+
+
+def _diagonal(builder: Builder, value: Value, letters: str) -> tuple[Value, str]:
+    """Let a letter that repeats appear once: the axes it names become their diagonal.
+
+    Row by row, the elements of a diagonal lie one row and one column apart.
+    """
+    for letter in sorted(set(letters)):
+        while (first := letters.find(letter)) != (last := letters.rfind(letter)):
+            size = value.type.shape[first]
+            if not isinstance(size, int):
+                raise builder.unresolved(f"Einsum: the size of '{letter}' in {value.type}")
+            if value.type.shape[last] != size:
+                raise ModelError(f"Einsum: '{letter}' has several sizes in {value.type}")
+            others = [axis for axis in range(len(letters)) if axis not in (first, last)]
+            value = builder.transpose(value, [*others, first, last])
+            outer = value.type.shape[:-2]
+            flat = builder.reshape(value, (*outer, size * size))
+            starts, steps = [0] * flat.type.rank, [1] * len(outer) + [size + 1]
+            value = builder.slice(flat, starts, (*outer, size), steps)
+            letters = "".join(letters[axis] for axis in others) + letter
+    return value, letters
 
 
 def _summed(builder: Builder, value: Value, letters: str, needed: str) -> tuple[Value, str]:

@@ -6,7 +6,7 @@ from functools import reduce
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
-from mlc.importers.onnx.node import Converter, NodeView
+from mlc.importers.onnx.node import Converter, NodeView, normal_axis
 from mlc.ir.dtype import BOOL, F64
 from mlc.ir.graph import Value
 
@@ -159,14 +159,19 @@ def _is_inf(builder: Builder, node: NodeView) -> list[Value]:
     return [found]
 
 
-def _cumsum(builder: Builder, node: NodeView) -> list[Value]:
-    x = node.input(0)
-    axes = builder.required_integers(node.input(1), "CumSum: the axis")
-    if len(axes) != 1:
-        raise ModelError(f"CumSum: the axis must be one number, not {len(axes)}")
-    axis = axes[0] % x.type.rank if -x.type.rank <= axes[0] < x.type.rank else axes[0]
-    exclusive, reverse = node.flag("exclusive"), node.flag("reverse")
-    return [builder.emit("cumsum", x, axis=axis, exclusive=exclusive, reverse=reverse)]
+def _running(op: str) -> Converter:
+    """A running sum or product along an axis."""
+
+    def convert(builder: Builder, node: NodeView) -> list[Value]:
+        x = node.input(0)
+        axes = builder.required_integers(node.input(1), f"{node.op_type}: the axis")
+        if len(axes) != 1:
+            raise ModelError(f"{node.op_type}: the axis must be one number, not {len(axes)}")
+        axis = normal_axis(axes[0], x.type.rank)
+        exclusive, reverse = node.flag("exclusive"), node.flag("reverse")
+        return [builder.emit(op, x, axis=axis, exclusive=exclusive, reverse=reverse)]
+
+    return convert
 
 
 def _identity(builder: Builder, node: NodeView) -> list[Value]:
@@ -188,7 +193,8 @@ CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     **{name: {1: aligned_binary(op), 7: binary(op)} for name, op in _BINARY.items()},
     "BitShift": _bit_shift,
     "Clip": {1: _clip_attributes, 11: _clip_inputs},
-    "CumSum": _cumsum,
+    "CumProd": _running("cumprod"),
+    "CumSum": _running("cumsum"),
     "Dropout": _dropout,
     "Identity": _identity,
     "IsInf": _is_inf,
