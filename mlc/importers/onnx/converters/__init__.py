@@ -28,6 +28,8 @@ from mlc.importers.onnx.converters import (
     pooling,
     recurrent,
     reduction,
+    text,
+    traditional,
 )
 from mlc.importers.onnx.node import Converter
 
@@ -50,11 +52,13 @@ GROUPS: Mapping[str, Table] = {
     "pooling": pooling.CONVERTERS,
     "recurrent": recurrent.CONVERTERS,
     "reduction": reduction.CONVERTERS,
+    "text": text.CONVERTERS,
 }
 """Group → ONNX's own operators in it → converter."""
 
 TABLES: Mapping[str, Table] = {
     "": {name: entry for group in GROUPS.values() for name, entry in group.items()},
+    "ai.onnx.ml": traditional.CONVERTERS,
     "com.microsoft": microsoft.CONVERTERS,
 }
 """Domain ("" is ONNX's own) → operator → converter."""
