@@ -15,8 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from mlc.autotune.search.base import Search, spread
-from mlc.autotune.search.problem import Problem
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Problem, Proposal
 
 
 class Annealing(Search):
@@ -32,9 +31,9 @@ class Annealing(Search):
         self.walkers = walkers
         self.steps = steps
         self.greedy = greedy
-        self._places: list[Candidate] = []
+        self._places: list[Proposal] = []
 
-    def propose(self, number: int) -> list[Candidate]:
+    def propose(self, number: int) -> list[Proposal]:
         """The default first; then the best that the walkers passed, and a share at random."""
         first = {} if self._proposed else self.fresh(1, [self.problem.space.default])
         wanted = number - len(first)
@@ -47,7 +46,7 @@ class Annealing(Search):
                 first.setdefault(key, candidate)
         return self.take(first.values())
 
-    def _walk(self) -> list[Candidate]:
+    def _walk(self) -> list[Proposal]:
         """New candidates that the walkers passed, from the best score to the worst."""
         places = self._places or self._starts()
         if not places:
@@ -71,11 +70,11 @@ class Annealing(Search):
         ranked = sorted(passed.values(), key=lambda entry: -entry[0])
         return [candidate for _, candidate in ranked if self.is_new(candidate)]
 
-    def _starts(self) -> list[Candidate]:
+    def _starts(self) -> list[Proposal]:
         best = [candidate for _, candidate in self.ranking[: self.walkers // 2]]
         return best + list(self.any_new(self.walkers - len(best)).values())
 
-    def _neighbour(self, place: Candidate) -> Candidate:
+    def _neighbour(self, place: Proposal) -> Proposal:
         """A point beside a place that applies; the place itself where a few tries find none."""
         for _ in range(4):
             found = self.problem.candidate(self.problem.space.mutate(place.knobs, self.rng))

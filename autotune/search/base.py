@@ -7,14 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
-from mlc.autotune.search.problem import Problem, distance
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Problem, Proposal, distance
 from mlc.passes.schedule.templates.base import Knobs
+from mlc.passes.schedule.trace import Trace
 
-Result = tuple[Candidate, float | None]
+Result = tuple[Proposal, float | None]
 """A candidate and its seconds; None where it failed."""
 
 _TRIES_PER_CANDIDATE = 16
+_RANKED = 64
 
 
 class Search(ABC):
@@ -29,13 +30,18 @@ class Search(ABC):
         self.problem = problem
         self.rng = random.Random(seed)
         self.measured: dict[str, float | None] = {}
-        self.ranking: list[tuple[float, Candidate]] = []
+        self.ranking: list[tuple[float, Proposal]] = []
         self._proposed: set[str] = set()
+        self._known_traces: set[str] = set()
         self._rest: Iterator[Knobs] = problem.space.enumerate()
 
     @abstractmethod
-    def propose(self, number: int) -> list[Candidate]:
+    def propose(self, number: int) -> list[Proposal]:
         """At most `number` candidates that were never proposed or told; none: the search ended."""
+
+    def suggest(self, points: Iterable[Knobs]) -> None:
+        """Points that were fast for similar tasks; not every strategy listens."""
+        _ = points
 
     def tell(self, results: Iterable[Result]) -> None:
         """Take notice of measurements, whoever proposed them."""
@@ -45,20 +51,27 @@ class Search(ABC):
             if seconds is not None:
                 self.ranking.append((seconds, candidate))
         self.ranking.sort(key=lambda entry: entry[0])
+        del self.ranking[_RANKED:]
 
-    def is_new(self, candidate: Candidate | None) -> bool:
-        """Whether a candidate applies and was neither proposed nor told."""
-        return candidate is not None and candidate.key not in self._proposed
+    def remember(self, traces: Iterable[Trace]) -> None:
+        """Never propose what makes these steps: it was measured long ago."""
+        self._known_traces.update(map(str, traces))
 
-    def take(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+    def is_new(self, candidate: Proposal) -> bool:
+        """Whether a candidate was neither proposed nor told."""
+        if candidate.key in self._proposed:
+            return False
+        return not self._known_traces or str(candidate.trace) not in self._known_traces
+
+    def take(self, candidates: Iterable[Proposal]) -> list[Proposal]:
         """Note that candidates are proposed."""
         taken = list(candidates)
         self._proposed.update(candidate.key for candidate in taken)
         return taken
 
-    def fresh(self, number: int, source: Iterable[Knobs]) -> dict[str, Candidate]:
+    def fresh(self, number: int, source: Iterable[Knobs]) -> dict[str, Proposal]:
         """Up to `number` different new candidates among the points of `source`, by key."""
-        found: dict[str, Candidate] = {}
+        found: dict[str, Proposal] = {}
         if number <= 0:
             return found
         for knobs in source:
@@ -69,7 +82,7 @@ class Search(ABC):
                     break
         return found
 
-    def any_new(self, number: int) -> dict[str, Candidate]:
+    def any_new(self, number: int) -> dict[str, Proposal]:
         """New candidates at random; where chance finds none any more, the next in order."""
         space = self.problem.space
         tries = _TRIES_PER_CANDIDATE * number
@@ -79,7 +92,7 @@ class Search(ABC):
             found.update(more)
         return found
 
-    def ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def ranked(self, candidates: Sequence[Proposal]) -> list[Proposal]:
         """From the best score to the worst; ties in the order given."""
         if not candidates:
             return []
@@ -87,7 +100,7 @@ class Search(ABC):
         order = sorted(range(len(candidates)), key=lambda index: -scores[index])
         return [candidates[index] for index in order]
 
-    def _remaining(self, known: dict[str, Candidate]) -> Iterator[Knobs]:
+    def _remaining(self, known: dict[str, Proposal]) -> Iterator[Knobs]:
         """Points in order, beginning where the last call ended."""
         for knobs in self._rest:
             candidate = self.problem.candidate(knobs)
@@ -95,12 +108,12 @@ class Search(ABC):
                 yield knobs
 
 
-def spread(ranked: Sequence[Candidate], number: int, apart: int = 2) -> list[Candidate]:
+def spread(ranked: Sequence[Proposal], number: int, apart: int = 2) -> list[Proposal]:
     """The first `number` of a ranking that differ in `apart` knobs from one another.
 
     Where too few do, the best of the others fill up.
     """
-    chosen: list[Candidate] = []
+    chosen: list[Proposal] = []
     for candidate in ranked:
         if len(chosen) == number:
             return chosen

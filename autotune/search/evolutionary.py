@@ -12,21 +12,19 @@ programs", NeurIPS 2018.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from mlc.autotune.search.base import Search, spread
-from mlc.autotune.search.problem import Problem
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Problem, Proposal
 from mlc.passes.schedule.templates.base import Knobs
 
 
 class Evolutionary(Search):
     """See the top of this file.
 
-    `seeds`: points that were fast for similar tasks; `generations` of `children` new candidates
-    per proposed one; `mutation`: the share of children that have one parent; `greedy`: the share
-    of a proposal that the model chooses.
+    `generations` of `children` new candidates per proposed one; `mutation`: the share of children
+    that have one parent; `greedy`: the share of a proposal that the model chooses.
     """
 
     name: ClassVar[str] = "evolutionary"
@@ -36,21 +34,24 @@ class Evolutionary(Search):
         problem: Problem,
         seed: int = 0,
         *,
-        seeds: Sequence[Knobs] = (),
         generations: int = 2,
         children: int = 3,
         mutation: float = 0.7,
         greedy: float = 0.85,
     ) -> None:
         super().__init__(problem, seed)
-        self.seeds = list(seeds)
         self.generations = generations
         self.children = children
         self.mutation = mutation
         self.greedy = greedy
-        self._pool: dict[str, Candidate] = {}
+        self._pool: dict[str, Proposal] = {}
+        self._suggested: list[Knobs] = []
 
-    def propose(self, number: int) -> list[Candidate]:
+    def suggest(self, points: Iterable[Knobs]) -> None:
+        """Points to propose before all others, as far as this space has them."""
+        self._suggested += [knobs for knobs in points if knobs in self.problem.space]
+
+    def propose(self, number: int) -> list[Proposal]:
         """The default and the seeds first; then by the model, with a share of chance."""
         firsts = self.fresh(number, self._firsts())
         if not self.problem.guided:
@@ -65,17 +66,15 @@ class Evolutionary(Search):
         """What is worth a measurement whatever the model thinks."""
         if not self._proposed:
             yield self.problem.space.default
-        while self.seeds:
-            knobs = self.seeds.pop(0)
-            if knobs in self.problem.space:
-                yield knobs
+        while self._suggested:
+            yield self._suggested.pop(0)
 
-    def _others(self, number: int, known: dict[str, Candidate]) -> dict[str, Candidate]:
+    def _others(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
         found = self.any_new(number + len(known)) if number > 0 else {}
         others = [candidate for key, candidate in found.items() if key not in known]
         return {candidate.key: candidate for candidate in others[:number]}
 
-    def _evolved(self, number: int, known: dict[str, Candidate]) -> dict[str, Candidate]:
+    def _evolved(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
         """The model's choice among what was thought of so far and what the generations add."""
         if number <= 0:
             return {}
@@ -89,10 +88,10 @@ class Evolutionary(Search):
         self._pool = {each.key: each for each in ranked[: 8 * number]}
         return {each.key: each for each in spread(ranked, number)}
 
-    def _best(self) -> list[Candidate]:
+    def _best(self) -> list[Proposal]:
         return [candidate for _, candidate in self.ranking[:8]]
 
-    def _offspring(self, parents: Sequence[Candidate], number: int) -> Iterator[Knobs]:
+    def _offspring(self, parents: Sequence[Proposal], number: int) -> Iterator[Knobs]:
         """Children of parents that are drawn by rank; the space's limits end it."""
         space, rng = self.problem.space, self.rng
         if not parents:

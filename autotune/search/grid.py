@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mlc.autotune.search.base import Search
-from mlc.autotune.search.problem import Problem
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Problem, Proposal
 
 
 class GridSearch(Search):
@@ -18,6 +17,6 @@ class GridSearch(Search):
         super().__init__(problem, seed)
         self._points = problem.space.enumerate()
 
-    def propose(self, number: int) -> list[Candidate]:
+    def propose(self, number: int) -> list[Proposal]:
         """The next candidates in order."""
         return self.take(self.fresh(number, self._points).values())

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mlc.autotune.search.base import Search
-from mlc.autotune.search.problem import Problem
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Problem, Proposal
 
 
 class ModelOnly(Search):
@@ -22,7 +21,7 @@ class ModelOnly(Search):
         super().__init__(problem, seed)
         self.sample = sample
 
-    def propose(self, number: int) -> list[Candidate]:
+    def propose(self, number: int) -> list[Proposal]:
         """The best by score, at the first call alone."""
         if self._proposed:
             return []

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from mlc.autotune.space import Candidate
 from mlc.passes.schedule.templates.base import Knobs
+from mlc.passes.schedule.trace import Trace
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A point that applies: its knobs, the steps of its schedule, and the key of its loops.
+
+    Points with equal loops are one proposal, whatever their knobs. The loops are not kept: a long
+    search passes thousands of points.
+    """
+
+    key: str
+    knobs: Knobs
+    trace: Trace
 
 
 class Points(Protocol):
@@ -56,10 +70,10 @@ class Problem(Protocol):
     def guided(self) -> bool:
         """Whether `scores` means anything yet."""
 
-    def candidate(self, knobs: Knobs) -> Candidate | None:
-        """What a point makes of the task; None where it does not apply."""
+    def candidate(self, knobs: Knobs) -> Proposal | None:
+        """The proposal of a point; None where it does not apply."""
 
-    def scores(self, candidates: Sequence[Candidate]) -> Scores:
+    def scores(self, candidates: Sequence[Proposal]) -> Scores:
         """What the model expects of candidates: higher is faster."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mlc.autotune.search.base import Search
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Proposal
 
 
 class RandomSearch(Search):
@@ -13,6 +13,6 @@ class RandomSearch(Search):
 
     name: ClassVar[str] = "random"
 
-    def propose(self, number: int) -> list[Candidate]:
-        """Candidates at random until the space is exhausted."""
+    def propose(self, number: int) -> list[Proposal]:
+        """Proposals at random until the space is exhausted."""
         return self.take(self.any_new(number).values())

@@ -65,7 +65,8 @@ def test_the_first_proposal_has_the_default_and_the_seeds() -> None:
     problem = ToyProblem()
     problem.space.default = {"x": 2, "y": 9, "z": 0}
     elsewhere, foreign = {"x": 7, "y": 3, "z": 1}, {"tile": 4}
-    search = Evolutionary(problem, 0, seeds=[foreign, elsewhere])
+    search = Evolutionary(problem, 0)
+    search.suggest([foreign, elsewhere])
     assert [each.key for each in search.propose(4)][:2] == ["2,9", "7,3"]
 
 

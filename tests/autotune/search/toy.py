@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mlc.autotune.space import Candidate
+from mlc.autotune.search.problem import Proposal
+from mlc.passes.schedule.trace import Trace
 
 Knobs = dict[str, Any]
 
@@ -53,16 +54,16 @@ class ToyProblem:
         self.guided = guided
         self.asked = 0
 
-    def candidate(self, knobs: Knobs) -> Candidate | None:
+    def candidate(self, knobs: Knobs) -> Proposal | None:
         self.asked += 1
         if knobs["x"] == knobs["y"]:
             return None
-        return Candidate(knobs, None, f"{knobs['x']},{knobs['y']}")
+        return Proposal(f"{knobs['x']},{knobs['y']}", knobs, Trace())
 
-    def scores(self, candidates: Sequence[Candidate]) -> np.ndarray:
+    def scores(self, candidates: Sequence[Proposal]) -> np.ndarray:
         return np.array([-seconds(each) for each in candidates], np.float32)
 
 
-def seconds(candidate: Candidate) -> float:
+def seconds(candidate: Proposal) -> float:
     x, y = candidate.knobs["x"], candidate.knobs["y"]
     return 1.0 + (x - 11) ** 2 + (y - 5) ** 2
