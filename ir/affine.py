@@ -197,11 +197,15 @@ def _decided(expr: Expr, bounds: Bounds) -> Expr:
         case Binary(op, left, right) if op in COMPARISONS and left.dtype is INDEX:
             decided = _compare(op, left, right, bounds)
             return expr if decided is None else Const(decided, BOOL)
-        case Binary("and", Const(value=value), other) | Binary("and", other, Const(value=value)):
+        case (
+            Binary("and", Const(value=value), other) | Binary("and", other, Const(value=value))
+        ) if other.dtype is BOOL:
             return other if value else Const(False, BOOL)
-        case Binary("or", Const(value=value), other) | Binary("or", other, Const(value=value)):
+        case (
+            Binary("or", Const(value=value), other) | Binary("or", other, Const(value=value))
+        ) if other.dtype is BOOL:
             return Const(True, BOOL) if value else other
-        case Unary("not", Const(value=value)):
+        case Unary("not", Const(value=value)) if expr.dtype is BOOL:
             return Const(not value, BOOL)
         case Select(Const(value=value), on_true, on_false):
             return on_true if value else on_false

@@ -73,7 +73,7 @@ def reduction(
 
 def number(value: float, dtype: DType) -> Const:
     """A constant of any element type."""
-    if dtype.kind == "float":
+    if dtype.kind in ("float", "storage"):
         return Const(float(value), dtype)
     return Const(bool(value) if dtype is BOOL else int(value), dtype)
 

@@ -19,12 +19,17 @@ Reference = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function by `name`: number of arguments, NumPy reference, whether its result is bool."""
+    """A function by `name`: number of arguments, NumPy reference, and what its result is.
+
+    The result has the type of the first argument, is bool, or has the type that the call states
+    (its reference then takes the NumPy dtypes of the argument and of the result as well).
+    """
 
     name: str
     arity: int
     reference: Reference
     gives_bool: bool = False
+    gives_stated: bool = False
 
     @property
     def is_reduction(self) -> bool:
@@ -49,6 +54,10 @@ def _over_lanes(combine: np.ufunc) -> Reference:
 def _sigmoid(x: Any) -> Any:
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, small) / (1.0 + small)
+
+
+def _reinterpret(value: Any, source: np.dtype[Any], target: np.dtype[Any]) -> Any:
+    return np.asarray(value, source).view(target)[()]
 
 
 def _table(*functions: Function) -> Mapping[str, Function]:
@@ -79,6 +88,7 @@ FUNCTIONS: Mapping[str, Function] = _table(
     Function("pow", 2, _rounded_once(np.power)),
     Function("isnan", 1, np.isnan, gives_bool=True),
     Function("isinf", 1, np.isinf, gives_bool=True),
+    Function("bitcast", 1, _reinterpret, gives_stated=True),
     Function("reduce_add", 1, _over_lanes(np.add)),
     Function("reduce_mul", 1, _over_lanes(np.multiply)),
     Function("reduce_max", 1, _over_lanes(np.maximum)),

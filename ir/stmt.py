@@ -141,4 +141,4 @@ def loops(names_and_extents: Iterable[tuple[str, ExprLike]], body: Stmt) -> Stmt
 
 def zero_of(dtype: DType) -> Const:
     """The zero of an element type."""
-    return Const({"float": 0.0, "bool": False}.get(dtype.kind, 0), dtype)
+    return Const({"float": 0.0, "storage": 0.0, "bool": False}.get(dtype.kind, 0), dtype)

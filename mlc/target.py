@@ -32,8 +32,8 @@ class Target:
     cores: int = 1
 
     def lanes(self, bits: int) -> int:
-        """Elements of `bits` width in one vector."""
-        return self.vector_bits // bits
+        """Elements of `bits` width in one vector; in memory, none takes less than a byte."""
+        return self.vector_bits // max(bits, 8)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.triple}, {self.cpu}, {self.vector_bits}-bit vectors)"

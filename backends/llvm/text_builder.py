@@ -21,11 +21,14 @@ Number = int | float | bool
 
 @functools.cache
 def type_name(dtype: DType, lanes: int = 1) -> str:
-    """The LLVM type of a value in a register: `float`, `<8 x float>`; `i1` for bool."""
+    """The LLVM type of a value in a register: `float`, `<8 x float>`; `i1` for bool.
+
+    Storage types are bytes.
+    """
     if dtype is BOOL or dtype.kind == "bool":
         scalar = "i1"
     else:
-        scalar = _FLOAT_NAMES.get(dtype.name) or f"i{dtype.bits}"
+        scalar = _FLOAT_NAMES.get(dtype.name) or f"i{8 * dtype.bytes}"
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
@@ -51,6 +54,8 @@ def scalar_constant(value: Number, dtype: DType) -> str:
     """The text of a number without its type; floats as exact hexadecimal bits after rounding."""
     if dtype.kind == "bool":
         return "true" if value else "false"
+    if dtype.is_storage:
+        return str(int(dtype.numpy.type(value).view("uint8")))
     if not dtype.is_float:
         return str(int(value))
     if dtype.name == "f64":

@@ -19,6 +19,11 @@ from mlc.ir.dtype import DType
 Operation = Callable[..., Any]
 
 
+def is_plain(dtype: DType) -> bool:
+    """Whether scalars are Python's own; those of the other types are NumPy's."""
+    return dtype.is_integer or dtype.kind == "bool"
+
+
 def wrap(dtype: DType) -> Callable[[int], int]:
     """The function that brings an int into the range of an integer type, modulo 2**bits."""
     size = 1 << dtype.bits
@@ -63,7 +68,7 @@ def cast(source: DType, target: DType, lanes: int) -> Operation:
 
 def constant(value: float | bool, dtype: DType) -> Any:
     """The scalar that stands for a constant."""
-    if dtype.is_float:
+    if not is_plain(dtype):
         return dtype.numpy.type(value)
     return bool(value) if dtype.kind == "bool" else wrap(dtype)(int(value))
 
@@ -72,6 +77,8 @@ def poison(dtype: DType) -> Any:
     """What memory that was not written yet holds: NaN, or a number unlikely to be right."""
     if dtype.is_float:
         return np.nan
+    if dtype.is_storage:
+        return np.full((), 0x5A, np.uint8).view(dtype.numpy)[()]
     return True if dtype.kind == "bool" else wrap(dtype)(0x5A5A5A5A5A5A5A5A)
 
 

@@ -7,6 +7,7 @@ the loop variables have now. Arrays of buffers are bound when the closure is mad
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -28,7 +29,13 @@ from mlc.ir.expr import (
     Var,
 )
 from mlc.ir.functions import FUNCTIONS
-from mlc.ir.interpret.arithmetic import cast, constant, scalar_operation, vector_operation
+from mlc.ir.interpret.arithmetic import (
+    cast,
+    constant,
+    is_plain,
+    scalar_operation,
+    vector_operation,
+)
 from mlc.ir.stmt import Buffer
 
 Frame = list[int]
@@ -145,9 +152,11 @@ def _unary(build: Expressions, expr: Unary) -> Evaluate:
 def _call(build: Expressions, expr: Call) -> Evaluate:
     function = FUNCTIONS[expr.function]
     apply, args = function.reference, [build.build(arg) for arg in expr.args]
+    if function.gives_stated:
+        apply = partial(apply, source=expr.args[0].dtype.numpy, target=expr.type.numpy)
     if function.is_reduction and expr.args[0].lanes == 1:
         return args[0]
-    if expr.lanes == 1 and not expr.dtype.is_float:
+    if expr.lanes == 1 and is_plain(expr.dtype):
         return lambda frame: apply(*[arg(frame) for arg in args]).item()
     return lambda frame: apply(*[arg(frame) for arg in args])
 
@@ -170,7 +179,7 @@ def _load(build: Expressions, expr: Load) -> Evaluate:
     if array is None:
         raise VerifyError(f"buffer '{expr.buffer.name}' is neither a parameter nor allocated here")
     index, refuse = build.index(expr.buffer, expr.index, "load of")
-    get = array.__getitem__ if expr.dtype.is_float or expr.lanes > 1 else array.item
+    get = array.item if is_plain(expr.dtype) and expr.lanes == 1 else array.__getitem__
 
     def evaluate(frame: Frame) -> Any:
         at = index(frame)
@@ -206,9 +215,9 @@ def _shuffle(build: Expressions, expr: Shuffle) -> Evaluate:
 
     if expr.lanes > 1:
         return evaluate
-    if dtype.is_float:
-        return lambda frame: evaluate(frame)[0]
-    return lambda frame: evaluate(frame)[0].item()
+    if is_plain(dtype):
+        return lambda frame: evaluate(frame)[0].item()
+    return lambda frame: evaluate(frame)[0]
 
 
 _BUILDERS: dict[type, Callable[[Expressions, Any], Evaluate]] = {

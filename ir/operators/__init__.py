@@ -9,16 +9,19 @@ from types import MappingProxyType
 from mlc.ir.operator import Operator
 from mlc.ir.operators import (
     arg_reduce,
+    cast,
     conv,
     elementwise_binary,
     elementwise_unary,
     gather,
     generate,
     join,
+    linear_attention,
     matmul,
     movement,
     normalization,
     pool,
+    random,
     recurrent_layers,
     reduce,
     resize,
@@ -29,10 +32,12 @@ from mlc.ir.operators import (
 
 _FILES = (
     elementwise_unary,
+    cast,
     elementwise_binary,
     movement,
     join,
     generate,
+    random,
     gather,
     scatter,
     resize,
@@ -45,6 +50,7 @@ _FILES = (
     matmul,
     conv,
     recurrent_layers,
+    linear_attention,
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(

@@ -163,7 +163,8 @@ def same_dtype(types: Sequence[TensorType]) -> DType:
 
 _CLASSES: dict[str, Callable[[DType], bool]] = {
     "any": lambda dtype: True,
-    "number": lambda dtype: dtype.kind != "bool",
+    "number": lambda dtype: dtype.is_float or dtype.is_integer,
+    "comparable": lambda dtype: not dtype.is_storage,
     "float": lambda dtype: dtype.is_float,
     "integer": lambda dtype: dtype.is_integer,
     "bool": lambda dtype: dtype.kind == "bool",
@@ -171,7 +172,7 @@ _CLASSES: dict[str, Callable[[DType], bool]] = {
 
 
 def require_class(dtype: DType, wanted: str) -> None:
-    """Check that `dtype` is of a class: any, number, float, integer or bool."""
+    """Check that `dtype` is of a class: one of the names in `_CLASSES`."""
     if not _CLASSES[wanted](dtype):
         raise DtypeError(f"element type {dtype}, expected {wanted}")
 

@@ -1,9 +1,9 @@
-"""Elementwise operators of one input: arithmetic, transcendental functions, activations, casts."""
+"""Elementwise operators of one input: arithmetic, transcendental functions, activations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,11 @@ import numpy as np
 
 from mlc.ir.build import number
 from mlc.ir.dtype import BOOL, DType
-from mlc.ir.expr import Binary, Call, Cast, Expr, Select, Unary
+from mlc.ir.expr import Binary, Call, Expr, Select, Unary
 from mlc.ir.functions import FUNCTIONS, Function
-from mlc.ir.operator import REQUIRED, Attrs, Infer, Kind, Operator
-from mlc.ir.operators.definition import choice, define, dtype_attr, real
+from mlc.ir.operator import Attrs, Infer, Kind, Operator
+from mlc.ir.operators.definition import choice, define, real
 from mlc.ir.operators.elementwise import elementwise_loops, in_double, infer_elementwise
-from mlc.ir.types import TensorType
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,9 @@ def _leaky_relu_function(x: np.ndarray, attrs: Attrs) -> np.ndarray:
 
 
 _CALLS = tuple(
-    function for function in FUNCTIONS.values() if function.arity == 1 and not function.is_reduction
+    function
+    for function in FUNCTIONS.values()
+    if function.arity == 1 and not (function.is_reduction or function.gives_stated)
 )
 
 
@@ -241,26 +242,7 @@ def _operator(row: _Row) -> Operator:
     )
 
 
-def _cast_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
-    return (TensorType(inputs[0].shape, dtype_attr(attrs, "to")),)
-
-
-def _cast_scalar(operands: Sequence[Expr], attrs: Attrs) -> Expr:
-    to = dtype_attr(attrs, "to")
-    return operands[0] if operands[0].dtype is to else Cast(operands[0], to)
-
-
-CAST = define(
-    "cast",
-    Kind.ELEMENTWISE,
-    1,
-    _cast_infer,
-    lambda inputs, attrs: (inputs[0].astype(dtype_attr(attrs, "to").numpy),),
-    elementwise_loops(_cast_scalar),
-    to=REQUIRED,
-)
-
-OPERATORS = (*(_operator(row) for row in _ROWS), CAST)
+OPERATORS = tuple(_operator(row) for row in _ROWS)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def number(value: float, dtype: DType = INDEX) -> str:
     """
     if dtype.kind == "bool":
         return "true" if value else "false"
-    text = repr(float(value) if dtype.is_float else int(value))
+    fractional = dtype.is_float or dtype.is_storage
+    text = repr(float(value) if fractional else int(value))
     return text if dtype is INDEX else f"{text}:{dtype}"
 
 

@@ -36,12 +36,23 @@ _BINARY_OF_KIND = {
     "int": BINARY_OPERATORS,
     "uint": BINARY_OPERATORS,
     "bool": frozenset(COMPARISONS + LOGICAL) - {"shl", "shr"},
+    "storage": frozenset(),
 }
 _UNARY_OF_KIND = {
     "float": UNARY_OPERATORS - {"not"},
     "int": frozenset(("neg", "abs", "not")),
     "uint": frozenset(("neg", "abs", "not")),
     "bool": frozenset(("not",)),
+    "storage": frozenset(),
+}
+
+
+_VALUES_OF_KIND: dict[str, tuple[type, ...]] = {
+    "float": (int, float),
+    "int": (int,),
+    "uint": (int,),
+    "bool": (bool,),
+    "storage": (int, float),
 }
 
 
@@ -129,7 +140,7 @@ def _described(expr: Expr) -> str:
 
 
 def _const(rules: ExpressionRules, expr: Const) -> None:
-    fits = {"float": (int, float), "bool": (bool,)}.get(expr.type.kind, (int,))
+    fits = _VALUES_OF_KIND[expr.type.kind]
     if not isinstance(expr.value, fits):
         rules.fail(f"a constant of type {expr.type} has a value of another kind", expr)
 
@@ -177,6 +188,9 @@ def _call(rules: ExpressionRules, expr: Call) -> None:
     first = expr.args[0]
     for arg in expr.args[1:]:
         _alike(rules, expr, first, arg)
+    if function.gives_stated:
+        _bitcast(rules, expr, first.dtype)
+        return
     if not (first.dtype.is_float or function.is_reduction):
         rules.fail(f"{expr.function} does not apply to {first.dtype}", expr)
     result = BOOL if function.gives_bool else first.dtype
@@ -184,8 +198,15 @@ def _call(rules: ExpressionRules, expr: Call) -> None:
         rules.fail(f"{expr.function} of {first.dtype} gives {result}, not {expr.type}", expr)
 
 
+def _bitcast(rules: ExpressionRules, expr: Call, source: DType) -> None:
+    if source.bytes != expr.type.bytes or BOOL in (source, expr.type):
+        rules.fail(f"{expr.function} cannot turn {source} into {expr.type}", expr)
+
+
 def _cast(rules: ExpressionRules, expr: Cast) -> None:
     rules.check(expr.operand)
+    if expr.operand.dtype.is_storage or expr.type.is_storage:
+        rules.fail(f"a cast cannot turn {expr.operand.dtype} into {expr.type}", expr)
 
 
 def _select(rules: ExpressionRules, expr: Select) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlc.ir.affine import Linear, Range, bounds_of, join, linear_form, simplify, to_expr
-from mlc.ir.dtype import F32
+from mlc.ir.dtype import F32, U32
 from mlc.ir.expr import COMPARISONS, Binary, Const, Expr, Load, Select, Unary, Var
 from mlc.ir.stmt import Buffer
 from mlc.ir.text import parse_func, print_func
@@ -191,3 +191,12 @@ def test_nothing_is_known_of_unbounded_variables() -> None:
 def test_a_linear_form_without_terms_is_a_number() -> None:
     assert to_expr(Linear({}, 7)) == Const(7)
     assert to_expr(Linear({Var("i"): -1}, 7)) == Const(7) - Var("i")
+
+
+@pytest.mark.parametrize("op", ["and", "or"])
+def test_bits_of_integers_stay(op: str) -> None:
+    word = Load(Buffer.dense("word", (), U32), ())
+    masked = Binary(op, word, Const(6, U32))
+    assert simplify(masked, {}) == masked
+    inverted = Unary("not", Const(6, U32))
+    assert simplify(inverted, {}) == inverted

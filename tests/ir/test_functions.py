@@ -10,7 +10,9 @@ from mlc.ir.functions import FUNCTIONS
 
 POINTS = np.array([-0.9, -0.25, 0.0, 0.25, 0.9])
 UNARY = [
-    f.name for f in FUNCTIONS.values() if f.arity == 1 and not f.is_reduction and not f.gives_bool
+    f.name
+    for f in FUNCTIONS.values()
+    if f.arity == 1 and not (f.is_reduction or f.gives_bool or f.gives_stated)
 ]
 
 
@@ -50,6 +52,13 @@ def test_reductions_stay_in_their_type(name: str, expected: int) -> None:
     got = FUNCTIONS[name].reference(np.array([-2, -1, 3, 4, 1, -1], np.int8))
     assert got == expected
     assert got.dtype == np.int8
+
+
+def test_bits_are_read_as_another_type() -> None:
+    numbers = np.array([1.0, -0.0], np.float32)
+    found = FUNCTIONS["bitcast"].reference(numbers, numbers.dtype, np.dtype(np.int32))
+    assert found.tolist() == [0x3F800000, -0x80000000]
+    assert FUNCTIONS["bitcast"].reference(-1, np.dtype(np.int8), np.dtype(np.uint8)) == 255
 
 
 def test_predicates() -> None:

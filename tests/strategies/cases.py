@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 
 FLOATS = (F32, F64, F16, BF16)
-ALL_DTYPES = tuple(DTYPES.values())
+ALL_DTYPES = tuple(dtype for dtype in DTYPES.values() if not dtype.is_storage)
 MOST_ELEMENTS = 4000
 
 

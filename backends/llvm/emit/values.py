@@ -32,6 +32,7 @@ from mlc.ir.expr import (
     Unary,
     Var,
 )
+from mlc.ir.functions import FUNCTIONS
 from mlc.ir.rewrite import walk_expr
 
 _FLOAT_ARITHMETIC = {
@@ -164,6 +165,8 @@ def _all_ones(dtype: DType) -> int | bool:
 
 
 def _call(state: State, expr: Call) -> str:
+    if FUNCTIONS[expr.function].gives_stated:
+        return _bitcast(state, expr)
     args = [emit_value(state, arg) for arg in expr.args]
     operand = expr.args[0]
     key = f"{expr.function} {operand.dtype} {operand.lanes} {args}"
@@ -171,6 +174,13 @@ def _call(state: State, expr: Call) -> str:
         function = MATH[expr.function]
         state.shared[key] = function.emit(state.builder, args, operand.dtype, operand.lanes)
     return state.shared[key]
+
+
+def _bitcast(state: State, expr: Call) -> str:
+    (operand,) = expr.args
+    value = emit_value(state, operand)
+    source, target = type_name(operand.dtype, expr.lanes), type_name(expr.type, expr.lanes)
+    return value if source == target else state.op(f"bitcast {source} {value} to {target}")
 
 
 def _cast(state: State, expr: Cast) -> str:

@@ -17,7 +17,32 @@ from onnx import TensorProto
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.detach import Span
 from mlc.importers.onnx.weights import WeightFiles
-from mlc.ir.dtype import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, DType
+from mlc.ir.dtype import (
+    BF16,
+    BOOL,
+    F4E2M1,
+    F8E4M3FN,
+    F8E4M3FNUZ,
+    F8E5M2,
+    F8E5M2FNUZ,
+    F8E8M0,
+    F16,
+    F32,
+    F64,
+    I2,
+    I4,
+    I8,
+    I16,
+    I32,
+    I64,
+    U2,
+    U4,
+    U8,
+    U16,
+    U32,
+    U64,
+    DType,
+)
 
 MAX_BYTES = 1 << 40
 """No tensor may take more bytes than this; larger ones are taken for broken headers."""
@@ -36,6 +61,16 @@ DTYPES: dict[int, DType] = {
     TensorProto.UINT16: U16,
     TensorProto.UINT8: U8,
     TensorProto.BOOL: BOOL,
+    TensorProto.INT4: I4,
+    TensorProto.UINT4: U4,
+    TensorProto.INT2: I2,
+    TensorProto.UINT2: U2,
+    TensorProto.FLOAT8E4M3FN: F8E4M3FN,
+    TensorProto.FLOAT8E4M3FNUZ: F8E4M3FNUZ,
+    TensorProto.FLOAT8E5M2: F8E5M2,
+    TensorProto.FLOAT8E5M2FNUZ: F8E5M2FNUZ,
+    TensorProto.FLOAT8E8M0: F8E8M0,
+    TensorProto.FLOAT4E2M1: F4E2M1,
 }
 
 _FIELDS: dict[str, str] = {
@@ -83,20 +118,22 @@ def array_from_onnx(
     what = f"tensor '{tensor.name}'"
     dtype = dtype_from_onnx(tensor.data_type, what)
     shape = tuple(tensor.dims)
-    size = check_size(shape, dtype, what)
+    check_size(shape, dtype, what)
+    count = math.prod(shape)
+    size = _stored_bytes(count, dtype)
     if tensor.HasField("segment"):
         raise UnsupportedError(f"{what} is stored in segments, which is not supported")
     if tensor.data_location == TensorProto.EXTERNAL:
-        array = _from_bytes(files.external(tensor, size), dtype)
+        array = _from_bytes(files.external(tensor, size), dtype, count)
     elif span is not None:
         _check_length(what, dtype, shape, size, span[1])
-        array = _from_bytes(files.own(span), dtype)
+        array = _from_bytes(files.own(span), dtype, count)
     elif tensor.HasField("raw_data"):
         data = tensor.raw_data
         _check_length(what, dtype, shape, size, len(data))
-        array = _from_bytes(data, dtype)
+        array = _from_bytes(data, dtype, count)
     else:
-        array = _from_field(tensor, dtype, math.prod(shape), what)
+        array = _from_field(tensor, dtype, count, what)
     array = array.reshape(shape)
     array.flags.writeable = False
     return array
@@ -107,7 +144,22 @@ def _check_length(what: str, dtype: DType, shape: Sequence[int], wanted: int, fo
         raise ModelError(f"{what}: {dtype}{_shown(shape)} takes {wanted} bytes, not {found}")
 
 
-def _from_bytes(data: bytes | np.ndarray, dtype: DType) -> np.ndarray:
+def _stored_bytes(count: int, dtype: DType) -> int:
+    """Bytes of that many elements in a file, where types of fewer bits than 8 are packed."""
+    return -(-count * dtype.bits // 8) if dtype.bits < 8 else count * dtype.bytes
+
+
+def _unpacked(data: np.ndarray, dtype: DType, count: int) -> np.ndarray:
+    """One element per byte, out of bytes that hold several, the first in the lowest bits."""
+    shifts = np.arange(0, 8, dtype.bits, dtype=np.uint8)
+    fields: np.ndarray = (data[:, np.newaxis] >> shifts) & np.uint8((1 << dtype.bits) - 1)
+    unpacked: np.ndarray = fields.reshape(-1)[:count].view(dtype.numpy)
+    return unpacked
+
+
+def _from_bytes(data: bytes | np.ndarray, dtype: DType, count: int) -> np.ndarray:
+    if dtype.bits < 8:
+        return _unpacked(np.frombuffer(data, np.uint8), dtype, count)
     array = np.frombuffer(data, dtype.numpy)
     # ONNX stores little-endian.
     return array.byteswap() if sys.byteorder == "big" else array
@@ -115,11 +167,16 @@ def _from_bytes(data: bytes | np.ndarray, dtype: DType) -> np.ndarray:
 
 def _from_field(tensor: onnx.TensorProto, dtype: DType, count: int, what: str) -> np.ndarray:
     elements = getattr(tensor, _FIELDS.get(dtype.name, "int32_data"))
-    if len(elements) != count:
+    entries = _stored_bytes(count, dtype) if dtype.bits < 8 else count
+    if len(elements) != entries:
         raise ModelError(
             f"{what}: {dtype}{_shown(tuple(tensor.dims))} has {count} elements, "
-            f"the file holds {len(elements)}"
+            f"the file holds {len(elements) * count // max(entries, 1)}"
         )
+    if dtype.bits < 8:
+        return _unpacked(np.array(elements, np.int64).astype(np.uint8), dtype, count)
+    if dtype.is_storage:
+        return np.array(elements, np.int64).astype(np.uint8).view(dtype.numpy)
     if dtype in (F16, BF16):
         return np.array(elements, np.int64).astype(np.uint16).view(dtype.numpy)
     if dtype.is_float:

@@ -123,6 +123,8 @@ def cast_of_cast(edit: GraphEdit, node: Node) -> Value | None:
 
 def _holds_all_of(wide: DType, narrow: DType) -> bool:
     """Whether every value of `narrow` is a value of `wide`."""
+    if narrow.is_storage or wide.is_storage:
+        return False
     if narrow.kind == "bool":
         return wide.kind != "bool"
     if narrow.kind == wide.kind:

@@ -8,6 +8,7 @@ from onnx import TensorProto
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.converters.rounding import converted
 from mlc.importers.onnx.converters.slicing import Extent, extent_of, sliced
 from mlc.importers.onnx.node import Converter, NodeView, normal_axes, normal_axis
 from mlc.importers.onnx.symbolic import dims_text, product, quotient
@@ -286,11 +287,17 @@ def _cast_by_name(builder: Builder, node: NodeView) -> list[Value]:
 
 
 def _cast(builder: Builder, node: NodeView) -> list[Value]:
-    return [builder.cast(node.input(0), dtype_from_onnx(node.integer("to"), "Cast: to"))]
+    to = dtype_from_onnx(node.integer("to"), "Cast: to")
+    return [converted(builder, node, node.input(0), to)]
 
 
 def _cast_like(builder: Builder, node: NodeView) -> list[Value]:
-    return [builder.cast(node.input(0), node.input(1).type.dtype)]
+    return [converted(builder, node, node.input(0), node.input(1).type.dtype)]
+
+
+def _bit_cast(builder: Builder, node: NodeView) -> list[Value]:
+    to = dtype_from_onnx(node.integer("to"), "BitCast: to")
+    return [builder.emit("bitcast", node.input(0), to=to)]
 
 
 def _depth_to_space(builder: Builder, node: NodeView) -> list[Value]:
@@ -346,6 +353,7 @@ def _trilu(builder: Builder, node: NodeView) -> list[Value]:
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "Cast": {1: _cast_by_name, 6: _cast},
     "CastLike": _cast_like,
+    "BitCast": _bit_cast,
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
