@@ -10,6 +10,9 @@ from collections.abc import Hashable
 from typing import Any, TypeGuard
 
 import numpy as np
+import onnx
+
+from mlc.errors import ModelError
 
 Array = np.ndarray[Any, Any]
 
@@ -41,3 +44,15 @@ def type_key(value: Held) -> Hashable:
             return "map"
         case _:
             return "nothing"
+
+
+def strings_from_onnx(tensor: onnx.TensorProto) -> Array:
+    """The strings that a tensor of a file holds; `ModelError` where they do not fill its shape."""
+    array = np.empty(len(tensor.string_data), object)
+    array[:] = [text.decode("utf-8", "replace") for text in tensor.string_data]
+    try:
+        return array.reshape(tuple(tensor.dims))
+    except ValueError:
+        raise ModelError(
+            f"tensor '{tensor.name}' of shape {list(tensor.dims)} holds {array.size} strings"
+        ) from None

@@ -20,7 +20,7 @@ def sorted_nodes(graph: onnx.GraphProto, known: Collection[str]) -> list[onnx.No
     Raises `ModelError` for a name that nothing writes, that two nodes write, and for a cycle.
     """
     nodes = list(graph.node)
-    reads = [tuple(_reads(node)) for node in nodes]
+    reads = [tuple(read_names(node)) for node in nodes]
     producers = _producers(nodes, known)
     live = _live([output.name for output in graph.output], reads, producers)
     waiting: dict[int, int] = {}
@@ -81,20 +81,21 @@ def _live(
     return sorted(found)
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def read_names(node: onnx.NodeProto) -> Iterator[str]:
     """The names a node reads, those that its subgraphs capture included."""
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            yield from _captured(attribute.g)
+            yield from captured_names(attribute.g)
         for graph in attribute.graphs:
-            yield from _captured(graph)
+            yield from captured_names(graph)
 
 
-def _captured(graph: onnx.GraphProto) -> Iterator[str]:
+def captured_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names that a subgraph reads from outside of it; some more than once."""
     inner = {value.name for value in graph.input}
     inner.update(tensor.name for tensor in graph.initializer)
     inner.update(name for node in graph.node for name in node.output)
     for node in graph.node:
-        yield from (name for name in _reads(node) if name not in inner)
+        yield from (name for name in read_names(node) if name not in inner)
     yield from (output.name for output in graph.output if output.name not in inner)

@@ -1,0 +1,163 @@
+"""Runs a region: stage after stage, each compiled when its signature is met for the first time.
+
+What a stage depends on is its region, the types of the live values, and the elements of those that
+its converters demand. Stages are kept, the ones used least recently go. A value is dropped as soon
+as no later stage reads it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+
+import onnx
+
+from mlc.errors import InputError, MlcError
+from mlc.importers.onnx.node import NodeView, checked_attributes, node_loc
+from mlc.importers.onnx.reading import Source
+from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter
+from mlc.ir.dtype import dtype_of
+from mlc.ir.graph import Value
+from mlc.ir.types import TensorType
+from mlc.staged.held import Array, Held, is_tensor, type_key
+from mlc.staged.importing import import_stage
+from mlc.staged.lru import LruCache
+from mlc.staged.region import Environment, Pending, Region
+from mlc.staged.stage import CompileGraph, HostCall, Stage, made_stage
+from mlc.staged.step import Body, HostStep
+
+Steps = Mapping[tuple[str, str], HostStep]
+
+
+class Runner:
+    """Runs the regions of one model; calls may come from many threads at once."""
+
+    def __init__(
+        self, source: Source, compile_graph: CompileGraph, steps: Steps, max_variants: int
+    ) -> None:
+        self._source = source
+        self._compile_graph = compile_graph
+        self._steps = steps
+        self._stages: LruCache[Stage] = LruCache(max_variants)
+        self._demands: LruCache[tuple[str, ...]] = LruCache(4 * max_variants)
+        self._compiling = threading.RLock()
+
+    @property
+    def variants(self) -> int:
+        """How many compiled stages are kept."""
+        return len(self._stages)
+
+    def clear(self) -> None:
+        """Forget all stages; calls that run go on."""
+        self._stages.clear()
+        self._demands.clear()
+
+    def run(self, part: Region, live: dict[str, Held]) -> dict[str, Held]:
+        """The outputs of a region; `live` gives what it reads, and is used up."""
+        outputs = part.outputs
+        remaining: Region | None = part
+        while remaining is not None:
+            stage = self._stage(remaining, live)
+            stage.compute(live)
+            for call in stage.hosts:
+                self._take(call, live)
+            remaining = stage.rest
+            kept = set(outputs) if remaining is None else {*outputs, *remaining.reads}
+            for name in live.keys() - kept:
+                del live[name]
+        return {name: live[name] for name in outputs}
+
+    def _stage(self, part: Region, live: Mapping[str, Held]) -> Stage:
+        signature = part.digest, tuple(type_key(live[name]) for name in part.reads)
+        stage = self._kept(signature, live)
+        if stage is not None:
+            return stage
+        with self._compiling:
+            stage = self._kept(signature, live)
+            if stage is None:
+                stage = self._made(part, signature, live)
+            return stage
+
+    def _kept(self, signature: Hashable, live: Mapping[str, Held]) -> Stage | None:
+        demands = self._demands.get(signature)
+        return None if demands is None else self._stages.get((signature, _elements(demands, live)))
+
+    def _made(self, part: Region, signature: Hashable, live: Mapping[str, Held]) -> Stage:
+        types = {name: _type_of(live[name]) for name in part.reads}
+        demands = self._demands.get(signature) or ()
+        while True:
+            known = {name: _array(live[name]).copy() for name in demands}
+            found = import_stage(self._source, part, types, known, self.wants_host)
+            if not found.demands:
+                break
+            demands += found.demands
+        hosts = tuple(self._host_call(item, found.environment) for item in found.hosts)
+        if found.graph is None and not hosts and found.rest is not None:
+            if {id(item) for item in found.rest.nodes} == {id(item) for item in part.nodes}:
+                raise MlcError(f"{node_loc(part.nodes[0].node)} waits for what nobody computes")
+        stage = made_stage(found, self._compile_graph, hosts)
+        self._demands.put(signature, demands)
+        self._stages.put((signature, _elements(demands, live)), stage)
+        return stage
+
+    def wants_host(self, node: onnx.NodeProto, domain: str, opset: int, foreign: bool) -> bool:
+        """Whether the host computes a node."""
+        step = self._steps.get((domain, node.op_type))
+        if step is None:
+            return False
+        converted = find_converter(domain, node.op_type, opset) is not None
+        return not converted or foreign or step.wants(node)
+
+    def _host_call(self, item: Pending, environment: Environment) -> HostCall:
+        node = item.node
+        domain = DOMAIN_ALIASES.get(node.domain, node.domain)
+        opset = item.origin.opsets.get(domain, 0)
+        attributes = checked_attributes(node, domain, opset)
+        view = NodeView(node, domain, opset, (), attributes, self._source.files, _no_body)
+        return HostCall(view, self._steps[domain, node.op_type], item.origin, environment)
+
+    def _take(self, call: HostCall, live: dict[str, Held]) -> None:
+        """Take a step of the host; its outputs join the live values."""
+        node = call.view.proto
+        inputs = [live[name] if name else None for name in node.input]
+        try:
+            outputs = call.step.run(call.view, inputs, partial(self._body, call, live))
+        except MlcError as error:
+            error.node = error.node or node_loc(node)
+            raise
+        for position, name in enumerate(node.output):
+            if name:
+                live[name] = outputs[position]
+
+    def _body(self, call: HostCall, live: Mapping[str, Held], graph: onnx.GraphProto) -> Body:
+        part = call.body(graph)
+        given = [value.name for value in graph.input]
+        captured = {name: live[name] for name in part.reads if name not in given}
+        returned = [value.name for value in graph.output]
+
+        def run(inputs: Sequence[Held]) -> list[Held]:
+            if len(inputs) != len(given):
+                raise InputError(f"a subgraph takes {len(given)} inputs, {len(inputs)} are given")
+            results = self.run(part, {**captured, **dict(zip(given, inputs, strict=True))})
+            return [results[name] for name in returned]
+
+        return run
+
+
+def _no_body(graph: onnx.GraphProto) -> list[Value]:
+    raise MlcError("a step of the host imports no subgraph")
+
+
+def _array(value: Held) -> Array:
+    if not is_tensor(value):
+        raise MlcError("elements are demanded of what is no tensor")
+    return value
+
+
+def _elements(demands: Sequence[str], live: Mapping[str, Held]) -> tuple[bytes, ...]:
+    return tuple(_array(live[name]).tobytes() for name in demands)
+
+
+def _type_of(value: Held) -> TensorType | None:
+    return TensorType(value.shape, dtype_of(value.dtype)) if is_tensor(value) else None
