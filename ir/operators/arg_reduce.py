@@ -57,7 +57,7 @@ def _arg_loops_of(op: str, better: str, initial: Callable[[np.dtype], float]) ->
 
         def update(i: Index, r: Index) -> Stmt:
             value = Load(data, join_axes(i, r, (axis,), keepdims))
-            wins = _wins(better, value, Load(best, i), last)
+            wins = wins_over(better, value, Load(best, i), last)
             return seq(
                 (
                     Store(out, i, Select(wins, r[0], Load(out, i))),
@@ -74,7 +74,8 @@ def _arg_loops_of(op: str, better: str, initial: Callable[[np.dtype], float]) ->
     return loops
 
 
-def _wins(better: str, value: Expr, best: Expr, last: bool) -> Expr:
+def wins_over(better: str, value: Expr, best: Expr, last: bool) -> Expr:
+    """Whether `value` takes the place of `best`; of equal ones the first wins, or the `last`."""
     wins = (
         Binary("ge" if better == "gt" else "le", value, best)
         if last

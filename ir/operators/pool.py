@@ -24,21 +24,23 @@ from mlc.ir.stmt import Buffer, Stmt, Store, seq
 from mlc.ir.types import TensorType
 
 
-def _window(attrs: Attrs) -> Window:
+def pool_window(attrs: Attrs) -> Window:
+    """The sliding window of a pool."""
     return Window.of(attrs, integers(attrs, "kernel"))
 
 
-def _infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+def infer_pool(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
+    """The type of a pool's result: that of its input, with one element per window."""
     require_class(inputs[0].dtype, "number")
     require_rank(inputs[0], 3)
     (shape,) = static(inputs[0])
     integers(attrs, "kernel", len(shape) - 2)
-    spatial = _window(attrs).output_shape(shape[2:])
+    spatial = pool_window(attrs).output_shape(shape[2:])
     return (TensorType((*shape[:2], *spatial), inputs[0].dtype),)
 
 
 def _max_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    (data,), window = inputs, _window(attrs)
+    (data,), window = inputs, pool_window(attrs)
     least = lowest(data.dtype)
     result = np.full((*data.shape[:2], *window.output_shape(data.shape[2:])), least, data.dtype)
     for _, part in window.slices(data, least):
@@ -49,7 +51,7 @@ def _max_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarr
 def _max_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
-    (data,), (out,), window = inputs, outputs, _window(attrs)
+    (data,), (out,), window = inputs, outputs, pool_window(attrs)
     least = number(lowest(out.dtype.numpy), out.dtype)
     return reduction(
         prefix,
@@ -65,7 +67,7 @@ MAX_POOL = define(
     "max_pool",
     Kind.REDUCTION,
     1,
-    _infer,
+    infer_pool,
     _max_reference,
     _max_loops,
     kernel=REQUIRED,
@@ -78,7 +80,7 @@ MAX_POOL = define(
 
 def _average_infer(inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
     require_class(inputs[0].dtype, "float")
-    return _infer(inputs, attrs)
+    return infer_pool(inputs, attrs)
 
 
 def _divides_by_kernel(attrs: Attrs, window: Window) -> bool:
@@ -87,7 +89,7 @@ def _divides_by_kernel(attrs: Attrs, window: Window) -> bool:
 
 
 def _average_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    (data,), window = inputs, _window(attrs)
+    (data,), window = inputs, pool_window(attrs)
     total = sum(part for _, part in window.slices(data.astype(np.float64), 0))
     count: np.ndarray | int = math.prod(window.kernel)
     if not _divides_by_kernel(attrs, window):
@@ -112,7 +114,7 @@ def _average_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
     """The sum of each window, then `{prefix}f…`: times one over the number of elements counted."""
-    (data,), (out,), window = inputs, outputs, _window(attrs)
+    (data,), (out,), window = inputs, outputs, pool_window(attrs)
     zero = number(0, out.dtype)
     total = reduction(
         prefix,

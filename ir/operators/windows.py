@@ -72,17 +72,27 @@ class Window:
         Where no padding can be reached the result is a `Load` with affine indices and nothing else.
         """
         spatial = data.shape[len(leading) :]
-        places, tests = [], []
-        for axis, dim in enumerate(spatial):
-            place = self.start(axis, position[axis]) + r[axis] * self.dilations[axis]
-            places.append(place)
+        places = self.places(position, r)
+        inside = self.inside(places, spatial)
+        element = Load(data, (*leading, *places))
+        return element if inside is None else Select(inside, element, outside)
+
+    def places(self, position: Index, r: Index) -> Index:
+        """Input position under kernel element `r` at an output position, along each axis."""
+        return tuple(
+            self.start(axis, at) + r[axis] * self.dilations[axis]
+            for axis, at in enumerate(position)
+        )
+
+    def inside(self, places: Index, spatial: Sequence[int]) -> Expr | None:
+        """Whether input positions lie inside the input; None where they cannot but do."""
+        tests = []
+        for axis, (place, dim) in enumerate(zip(places, spatial, strict=True)):
             if self.before[axis] > 0:
                 tests.append(compare("ge", place, 0))
             if self.after[axis] > 0:
                 tests.append(compare("lt", place, dim))
-        inside = all_of(tests)
-        element = Load(data, (*leading, *places))
-        return element if inside is None else Select(inside, element, outside)
+        return all_of(tests)
 
     def slices(
         self, data: np.ndarray, outside: float

@@ -26,10 +26,15 @@ from mlc.importers.onnx.converters import (
     movement,
     normalization,
     pooling,
+    random,
     recurrent,
     reduction,
+    reversal,
+    signal,
     text,
     traditional,
+    training,
+    unpooling,
 )
 from mlc.importers.onnx.node import Converter
 
@@ -49,9 +54,11 @@ GROUPS: Mapping[str, Table] = {
     "matrix products": matmul.CONVERTERS,
     "movement": movement.CONVERTERS,
     "normalization": normalization.CONVERTERS,
-    "pooling": pooling.CONVERTERS,
-    "recurrent": recurrent.CONVERTERS,
+    "pooling": {**pooling.CONVERTERS, **unpooling.CONVERTERS},
+    "random": random.CONVERTERS,
+    "recurrent": {**recurrent.CONVERTERS, **reversal.CONVERTERS},
     "reduction": reduction.CONVERTERS,
+    "signal": signal.CONVERTERS,
     "text": text.CONVERTERS,
 }
 """Group → ONNX's own operators in it → converter."""
@@ -59,6 +66,7 @@ GROUPS: Mapping[str, Table] = {
 TABLES: Mapping[str, Table] = {
     "": {name: entry for group in GROUPS.values() for name, entry in group.items()},
     "ai.onnx.ml": traditional.CONVERTERS,
+    "ai.onnx.preview.training": training.CONVERTERS,
     "com.microsoft": microsoft.CONVERTERS,
 }
 """Domain ("" is ONNX's own) → operator → converter."""

@@ -18,7 +18,7 @@ from mlc.ir.types import Dim
 
 
 def _einsum(builder: Builder, node: NodeView) -> list[Value]:
-    operands = node.present()
+    operands: Sequence[Value] = node.present()
     terms, result = _parsed(node.text("equation"), [value.type.rank for value in operands])
     diagonals = [_diagonal(builder, *pair) for pair in zip(operands, terms, strict=True)]
     operands, terms = [value for value, _ in diagonals], [term for _, term in diagonals]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
@@ -14,19 +15,18 @@ from mlc.ir.graph import Value
 def _max_pool(builder: Builder, node: NodeView) -> list[Value]:
     x = node.input(0)
     windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
-    if node.has_output(1):
-        raise UnsupportedError("MaxPool: the output of indices is not supported")
-    return [
-        builder.emit(
-            "max_pool",
-            x,
-            kernel=windows.kernel,
-            strides=windows.strides,
-            before=windows.before,
-            after=windows.after_all,
-            dilations=windows.dilations,
-        )
-    ]
+    geometry: dict[str, Any] = {
+        "kernel": windows.kernel,
+        "strides": windows.strides,
+        "before": windows.before,
+        "after": windows.after_all,
+        "dilations": windows.dilations,
+    }
+    pooled = builder.emit("max_pool", x, **geometry)
+    if not node.has_output(1):
+        return [pooled]
+    column_major = node.flag("storage_order")
+    return [pooled, builder.emit("max_pool_places", x, column_major=column_major, **geometry)]
 
 
 def _average_pool(builder: Builder, node: NodeView) -> list[Value]:
