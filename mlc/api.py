@@ -63,10 +63,10 @@ def compile(
 
     Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError` …
     """
-    resolved, options = _resolve(target, num_threads, precision, check_bounds)
+    resolved, options = resolve_options(target, num_threads, precision, check_bounds)
     _check_runs_here(resolved)
     context = _context(resolved, dump, verify)
-    graph = _imported(model, shapes, verify)
+    graph = import_graph(model, shapes, verify)
     store = _open(cache)
     if store is None:
         return load_compiled(build(graph, resolved, options, context))
@@ -93,9 +93,9 @@ def compile_only(
     check_bounds: bool = False,
 ) -> Compiled:
     """Compile for a machine that need not be this one; the result can be linked, not called."""
-    resolved, options = _resolve(target, num_threads, precision, check_bounds)
+    resolved, options = resolve_options(target, num_threads, precision, check_bounds)
     context = _context(resolved, dump, verify)
-    return build(_imported(model, shapes, verify), resolved, options, context)
+    return build(import_graph(model, shapes, verify), resolved, options, context)
 
 
 def load_compiled(compiled: Compiled) -> Module:
@@ -112,9 +112,10 @@ def runs_here(target: Target) -> bool:
     return True
 
 
-def _resolve(
+def resolve_options(
     target: str | Target, num_threads: int | None, precision: str, check_bounds: bool
 ) -> tuple[Target, Options]:
+    """The target and the options that the arguments of `compile` name, checked."""
     if precision not in PRECISIONS:
         raise CompileError(
             f"unknown precision {precision!r}", hint=f"choose one of {', '.join(PRECISIONS)}"
@@ -155,7 +156,7 @@ def _context(target: Target, dump: str | os.PathLike[str] | None, verify: Verify
     return Context(target=target, verify=verify, dump=folder)
 
 
-def _imported(
+def import_graph(
     model: str | os.PathLike[str] | bytes | onnx.ModelProto | Graph,
     shapes: Mapping[str, Sequence[int | str]] | None,
     verify: VerifyLevel,
