@@ -12,6 +12,7 @@ from functools import reduce
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.converters.linear_attention import linear_attention
 from mlc.importers.onnx.node import Converter, NodeView
 from mlc.importers.onnx.symbolic import product, quotient
 from mlc.importers.onnx.tensors import dtype_from_onnx
@@ -206,4 +207,41 @@ def _fitted(builder: Builder, mask: Value, keys: Dim, beyond: float | bool) -> V
     return builder.emit("concat", mask, rest, axis=mask.type.rank - 1)
 
 
-CONVERTERS: dict[str, Converter | dict[int, Converter]] = {"Attention": _attention}
+def _tensor_scatter(builder: Builder, node: NodeView) -> list[Value]:
+    """Write an update into a cache, for each sample of the batch from an index of its own on."""
+    cache, update, starts = node.input(0), node.input(1), node.optional(2)
+    mode, axis = node.text("mode", "linear"), node.axis("axis", cache.type.rank, -2)
+    if mode not in ("linear", "circular"):
+        raise ModelError(f"TensorScatter: mode '{mode}' is neither linear nor circular")
+    if axis == 0 or update.type.rank != cache.type.rank:
+        raise ModelError(f"TensorScatter: cannot write {update.type} along axis {axis}")
+    length, count = cache.type.shape[axis], update.type.shape[axis]
+    place = builder.iota(_along(cache, axis, length), axis, I64)
+    if starts is not None:
+        first = builder.reshape(builder.cast(starts, I64), _along(cache, 0, cache.type.shape[0]))
+        place = builder.emit("sub", place, first)
+    if mode == "circular":
+        place = builder.emit("mod", place, _dimension(builder, length))
+    zero = builder.scalar(0, I64)
+    last = builder.emit("sub", _dimension(builder, count), builder.scalar(1, I64))
+    inside = builder.emit(
+        "and",
+        builder.emit("greater_equal", place, zero),
+        builder.emit("less_equal", place, last),
+    )
+    picked = builder.emit("min", builder.emit("max", place, zero), last)
+    indices = builder.expand(picked, cache.type.shape)
+    moved = builder.emit("gather_elements", update, indices, axis=axis)
+    return [builder.emit("select", inside, moved, cache)]
+
+
+def _along(tensor: Value, axis: int, length: Dim) -> tuple[Dim, ...]:
+    """A shape that is 1 but along one axis of a tensor."""
+    return tuple(length if position == axis else 1 for position in range(tensor.type.rank))
+
+
+CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
+    "Attention": _attention,
+    "LinearAttention": linear_attention,
+    "TensorScatter": _tensor_scatter,
+}

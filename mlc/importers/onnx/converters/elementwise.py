@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import reduce
 
-from mlc.errors import ModelError, UnsupportedError
+from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.node import Converter, NodeView, normal_axis
-from mlc.ir.dtype import BOOL, F64
+from mlc.ir.dtype import F64
 from mlc.ir.graph import Value
 
 _UNARY = {
@@ -178,16 +178,6 @@ def _identity(builder: Builder, node: NodeView) -> list[Value]:
     return [node.input(0)]
 
 
-def _dropout(builder: Builder, node: NodeView) -> list[Value]:
-    """Dropout at inference: the input itself, and a mask of ones."""
-    x, training = node.input(0), node.optional(2)
-    if training is not None and builder.required(training, "Dropout: training_mode").any():
-        raise UnsupportedError("Dropout: training mode is not supported")
-    if not node.has_output(1):
-        return [x]
-    return [x, builder.expand(builder.scalar(True, BOOL), x.type.shape)]
-
-
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     **{name: unary(op) for name, op in _UNARY.items()},
     **{name: {1: aligned_binary(op), 7: binary(op)} for name, op in _BINARY.items()},
@@ -195,7 +185,6 @@ CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "Clip": {1: _clip_attributes, 11: _clip_inputs},
     "CumProd": _running("cumprod"),
     "CumSum": _running("cumsum"),
-    "Dropout": _dropout,
     "Identity": _identity,
     "IsInf": _is_inf,
     "Max": variadic("max"),

@@ -15,12 +15,37 @@ from mlc.ir.types import Dim
 
 
 def _batch_normalization(builder: Builder, node: NodeView) -> list[Value]:
-    if node.flag("training_mode") or node.integer("spatial", 1) != 1:
-        what = "training mode" if node.flag("training_mode") else "spatial = 0"
-        raise UnsupportedError(f"BatchNormalization: {what} is not supported")
+    if node.integer("spatial", 1) != 1:
+        raise UnsupportedError("BatchNormalization: spatial = 0 is not supported")
     x = node.input(0)
     parameters = [builder.cast(node.input(position), x.type.dtype) for position in range(1, 5)]
-    return [builder.emit("batch_norm", x, *parameters, epsilon=node.number("epsilon", 1e-5))]
+    running: list[Value] = []
+    if node.flag("training_mode"):
+        found = _statistics(builder, x)
+        running = _running(builder, node, found)
+        parameters[2:] = found
+    result = builder.emit("batch_norm", x, *parameters, epsilon=node.number("epsilon", 1e-5))
+    return [result, *running]
+
+
+def _statistics(builder: Builder, x: Value) -> list[Value]:
+    """The mean and the variance of every channel."""
+    axes = tuple(axis for axis in range(x.type.rank) if axis != 1)
+    mean = builder.emit("reduce_mean", x, axes=axes, keepdims=True)
+    centre = builder.emit("sub", x, mean)
+    square = builder.emit("mul", centre, centre)
+    variance = builder.emit("reduce_mean", square, axes=axes, keepdims=False)
+    return [builder.reshape(mean, variance.type.shape), variance]
+
+
+def _running(builder: Builder, node: NodeView, found: Sequence[Value]) -> list[Value]:
+    """What the running mean and variance become in training."""
+    momentum = node.number("momentum", 0.9)
+    results = []
+    for old, new in zip((node.input(3), node.input(4)), found, strict=True):
+        new = builder.scaled(builder.cast(new, old.type.dtype), 1 - momentum)
+        results.append(builder.emit("add", builder.scaled(old, momentum), new))
+    return results
 
 
 def _lrn(builder: Builder, node: NodeView) -> list[Value]:
