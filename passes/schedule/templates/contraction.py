@@ -175,8 +175,12 @@ def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:
     source = buffers_of(group.func).get(anchor.inputs[0])
     if source is None:  # a constant of one element
         return False
-    axis = shape.row_axes[-1] if anchor.node.op == "conv" else len(source.shape) - 2
-    return source.strides[axis] * source.dtype.bytes % _PAGE == 0 and shape.depth > 1
+    axis, step = len(source.shape) - 2, 1
+    if anchor.node.op == "conv":
+        axis = shape.row_axes[-1]
+        step = cast("tuple[int, ...]", anchor.node.attrs["strides"])[-1]
+    apart = step * source.strides[axis] * source.dtype.bytes
+    return apart % _PAGE == 0 and shape.depth > 1
 
 
 def _product(sizes: Sequence[int]) -> int:
