@@ -1,43 +1,94 @@
-"""Measures candidates one after the other, each in processes of its own."""
+"""Measures candidates on this machine, or wherever an executor calls functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
-from mlc.autotune.measurement import Comparison, MeasureInput, MeasureOptions, Measurement
+from mlc.autotune.measure.remote import answer, comparison_of, measurements_of, request_for
+from mlc.autotune.measure.station import Station
+from mlc.autotune.measurement import Comparison, MeasureInput, Measurement, MeasureOptions
 
 
 class Executor(Protocol):
     """What is needed of an executor: any of `concurrent.futures`, or a `distributed.Client`."""
 
-    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Call `function` somewhere else, some time."""
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Call `function` somewhere else, some time; the future has `result()`."""
 
 
+@final
 class Measurer:
-    """Measures candidates on this machine, or wherever `executor` calls functions."""
+    """Measures candidates; close it to end its processes.
+
+    Without an `executor`, candidates are built and run on this machine, the runs one by one. With
+    one, each candidate is a call of a function that measures it where it is called. `command` runs
+    programs of another architecture, for example `("qemu-aarch64",)`: then candidates are compiled
+    here and only run by it, once for each sample. `builders` and `overlap`: see `Station`.
+    """
 
     def __init__(
-        self, options: MeasureOptions = MeasureOptions(), *, executor: Executor | None = None
+        self,
+        options: MeasureOptions | None = None,
+        *,
+        executor: Executor | None = None,
+        command: Sequence[str] = (),
+        builders: int | None = None,
+        overlap: bool = False,
     ) -> None:
-        self.options = options
+        self.options = options or MeasureOptions()
         self._executor = executor
+        self._command = tuple(command)
+        self._station: Station | None = None
+        if executor is None:
+            self._station = Station(
+                self.options, builders=builders, command=command, overlap=overlap
+            )
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
-        """Each candidate's number and measurement, as they come."""
-        raise NotImplementedError
+        """Each candidate's number and measurement: in order here, as they come elsewhere.
+
+        Raises `TuningError` when no worker can be started; what is wrong with a candidate is the
+        status of its measurement.
+        """
+        if self._station is not None:
+            yield from self._station.measure(inputs)
+        elif self._executor is not None:
+            yield from self._measure_elsewhere(self._executor, inputs)
 
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
-        """Time two candidates of one task in turns."""
-        raise NotImplementedError
+        """Time two candidates of one task in turns; the leader is accepted if it is faster."""
+        if self._station is not None:
+            return self._station.compare(default, leader, rounds)
+        assert self._executor is not None
+        request = request_for([default, leader], self.options, self._command, rounds)
+        return comparison_of(self._executor.submit(answer, request).result())
 
     def close(self) -> None:
-        """End all processes."""
+        """Kill all workers of this machine; an executor is its owner's to shut down."""
+        if self._station is not None:
+            self._station.close()
 
     def __enter__(self) -> Measurer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _measure_elsewhere(
+        self, executor: Executor, inputs: Sequence[MeasureInput]
+    ) -> Iterator[tuple[int, Measurement]]:
+        futures = [
+            executor.submit(answer, request_for([item], self.options, self._command))
+            for item in inputs
+        ]
+        for number, future in enumerate(futures):
+            yield number, _outcome(future)
+
+
+def _outcome(future: Any) -> Measurement:
+    try:
+        (found,) = measurements_of(future.result())
+    except Exception as error:  # of any kind: it is the executor's
+        return Measurement("lost", message=f"{type(error).__name__}: {error}")
+    return found

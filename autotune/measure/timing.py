@@ -1,0 +1,108 @@
+"""How long one call of a kernel takes: medians of several timings, or of kernels in turns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlc.autotune.measurement import MeasureOptions
+
+Timed = Callable[[int], float]
+"""Calls a kernel so many times and gives the seconds that this took."""
+
+_FIRST_CALLS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds per call of each sample; `abandoned` where it was too slow to go on."""
+
+    samples: tuple[float, ...]
+    abandoned: bool = False
+
+    @property
+    def median(self) -> float:
+        """The seconds of one call."""
+        return float(np.median(self.samples))
+
+    @property
+    def spread(self) -> float:
+        """The distance between the quartiles as a part of the median."""
+        low, high = np.percentile(self.samples, [25, 75])
+        return float((high - low) / self.median) if self.median > 0 else 0.0
+
+
+def time_kernel(
+    timed: Timed, options: MeasureOptions, evict: Callable[[], None], best: float | None
+) -> Timing:
+    """Time a kernel; `best` is the fastest so far of its task, in seconds per call.
+
+    One that is slower than `best` by the factor of the options, in each of its first calls, is
+    abandoned: those calls are its samples.
+    """
+    timed(1)
+    first = []
+    for _ in range(_FIRST_CALLS):
+        if options.cold:
+            evict()
+        first.append(timed(1))
+        if best is None or first[-1] <= best * options.abandon_factor:
+            break
+    else:
+        if options.abandon_factor > 0:
+            return Timing(tuple(first), abandoned=True)
+    if options.cold:
+        return Timing(tuple(_cold(timed, evict) for _ in range(options.repeats)))
+    calls = calls_for(min(first), options.min_repeat_ms)
+    return Timing(tuple(timed(calls) / calls for _ in range(options.repeats)))
+
+
+def time_in_turns(
+    kernels: Sequence[Timed], rounds: int, options: MeasureOptions, evict: Callable[[], None]
+) -> list[tuple[float, ...]]:
+    """Seconds per call of each kernel, round by round; every other round goes backwards."""
+    calls = []
+    for timed in kernels:
+        timed(1)
+        calls.append(calls_for(timed(1), options.min_repeat_ms))
+    table = []
+    for number in range(rounds):
+        row = [0.0] * len(kernels)
+        order = range(len(kernels)) if number % 2 == 0 else reversed(range(len(kernels)))
+        for which in order:
+            if options.cold:
+                row[which] = _cold(kernels[which], evict)
+            else:
+                row[which] = kernels[which](calls[which]) / calls[which]
+        table.append(tuple(row))
+    return table
+
+
+def calls_for(seconds: float, milliseconds: float) -> int:
+    """How many calls of `seconds` fill so many milliseconds.
+
+    >>> calls_for(0.0004, 5.0), calls_for(0.1, 5.0)
+    (13, 1)
+    """
+    return max(1, math.ceil(milliseconds * 1e-3 / max(seconds, 1e-9)))
+
+
+def _cold(timed: Timed, evict: Callable[[], None]) -> float:
+    evict()
+    return timed(1)
+
+
+class Evictor:
+    """Fills all caches with something else; `cache_bytes` is the size of the largest."""
+
+    def __init__(self, cache_bytes: int) -> None:
+        self._bytes = 2 * cache_bytes
+        self._area: np.ndarray[tuple[int], np.dtype[np.uint8]] | None = None
+
+    def __call__(self) -> None:
+        if self._area is None:
+            self._area = np.zeros(self._bytes, np.uint8)
+        self._area += 1
