@@ -7,6 +7,7 @@ offset`; its value is a weighted sum of a few input elements, the taps: 1 (neare
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,13 @@ from mlc.ir.operator import Attrs
 from mlc.ir.operators.definition import choice, flag, integers, real, reals
 
 MODES = ("nearest", "linear", "cubic")
-COORDINATES = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
+COORDINATES = (
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "asymmetric",
+    "align_corners",
+)
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 _ROUND: dict[str, Callable[[Any], Any]] = {
@@ -40,13 +47,22 @@ class Coordinate:
 
     @staticmethod
     def of(rule: str, old: int, new: int, scale: float) -> Coordinate:
-        """The coordinate by one of ONNX's rules, for an axis of `old` elements that gets `new`."""
+        """The coordinate by one of ONNX's rules, for an axis of `old` elements that gets `new`.
+
+        The exact new length `old * scale` need not be a whole number.
+        """
+        length = old * scale
+        if math.isclose(length, new, rel_tol=1e-6):
+            length = new
         if rule == "asymmetric":
             return Coordinate(1, 0, scale, 0)
         if rule == "half_pixel" or (rule == "pytorch_half_pixel" and new > 1):
             return Coordinate(1, 0.5, scale, 0.5)
+        if rule == "half_pixel_symmetric":
+            # The centre of the old axis comes to lie in the centre of the new one.
+            return Coordinate(1, 0.5, scale, 0.5 - old / 2 * (1 - new / length))
         if rule == "align_corners" and new > 1:
-            return Coordinate(old - 1, 0, new - 1, 0)
+            return Coordinate(old - 1, 0, length - 1, 0)
         return Coordinate(0, 0, 1, 0)
 
 

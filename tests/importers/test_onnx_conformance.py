@@ -73,20 +73,7 @@ GROUPS = (
     unpooling,
 )
 
-REFUSED = {
-    "test_resize_downsample_scales_cubic_A_n0p5_exclude_outside": "cubic_coeff_a",
-    "test_resize_upsample_scales_cubic_A_n0p5_exclude_outside": "cubic_coeff_a",
-    "test_resize_downsample_scales_cubic_antialias": "antialias",
-    "test_resize_downsample_scales_linear_antialias": "antialias",
-    "test_resize_downsample_sizes_cubic_antialias": "antialias",
-    "test_resize_downsample_sizes_linear_antialias": "antialias",
-    "test_resize_downsample_scales_linear_half_pixel_symmetric": "half_pixel_symmetric",
-    "test_resize_upsample_scales_linear_half_pixel_symmetric": "half_pixel_symmetric",
-    "test_resize_tf_crop_and_resize": "tf_crop_and_resize",
-    "test_resize_tf_crop_and_resize_axes_2_3": "tf_crop_and_resize",
-    "test_resize_tf_crop_and_resize_axes_3_2": "tf_crop_and_resize",
-    "test_resize_tf_crop_and_resize_extrapolation_value": "tf_crop_and_resize",
-}
+REFUSED = {}
 
 DIFFERENT = {
     # Random numbers are no others' random numbers.
@@ -103,9 +90,6 @@ DIFFERENT = {
     # What should be zeros are rounding errors of NumPy's transform in single precision.
     "test_dft_inverse",
     "test_dft_inverse_opset19",
-    # With scales, the corners are aligned by the size rounded down, as onnxruntime does it.
-    "test_resize_downsample_scales_cubic_align_corners",
-    "test_resize_downsample_scales_linear_align_corners",
 }
 
 FUNCTIONS = (

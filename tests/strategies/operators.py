@@ -116,7 +116,13 @@ def _resize(draw: st.DrawFn, shape: Shape) -> Mapping[str, Any]:
     sizes = tuple(max(1, int(dim * scale)) for dim, scale in zip(shape, scales, strict=True))
     assume(math.prod(sizes) <= MOST_ELEMENTS)
     modes = ["nearest"] if len(shape) > 3 else ["nearest", "linear", "cubic"]
-    coordinates = ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"]
+    coordinates = [
+        "half_pixel",
+        "half_pixel_symmetric",
+        "align_corners",
+        "asymmetric",
+        "pytorch_half_pixel",
+    ]
     return {
         "sizes": sizes,
         "scales": scales,
