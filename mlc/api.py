@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +17,8 @@ from mlc.cache import CompileCache, cache_key, open_cache
 from mlc.errors import ArtifactError, CompileError, InputError, ShapeError, TargetError
 from mlc.fingerprint import sources_digest, versions
 from mlc.importers.onnx import import_model
+from mlc.importers.onnx.demand import NeedsValue
+from mlc.importers.onnx.reading import read_model
 from mlc.ir.graph import Graph
 from mlc.ir.text import print_graph
 from mlc.ir.verify import verify_graph
@@ -25,6 +28,9 @@ from mlc.runtime.compiled import Compiled
 from mlc.runtime.module import Module
 from mlc.runtime.processor import check_machine
 from mlc.runtime.threads import available_processors
+from mlc.staged.hosts import HOST_STEPS
+from mlc.staged.module import DEFAULT_MAX_VARIANTS, StagedModule
+from mlc.staged.static import static_graph
 from mlc.target import Target
 
 if TYPE_CHECKING:
@@ -45,12 +51,18 @@ def compile(
     cache: bool | str | os.PathLike[str] = True,
     verify: VerifyLevel = "changed",
     check_bounds: bool = False,
-) -> Module:
-    """Compile a model into one native function.
+    max_variants: int = DEFAULT_MAX_VARIANTS,
+) -> Module | StagedModule:
+    """Compile a model into one native function, or, where its shapes are open, into several.
+
+    A `StagedModule` is given for models with open dimensions, with branches or sizes that depend on
+    data, and for those with strings, sequences or loops: it compiles what a call needs when the
+    call comes, and keeps it.
 
     model: the path or the bytes of an ONNX file, a parsed one, or a `Graph`.
     target: "x86", "arm", "host", "x86-64-v3", a triple, or a `Target`; it must run on this machine.
-    shapes: input name → shape, for inputs whose shape the model leaves open.
+    shapes: input name → shape, for inputs whose shape the model leaves open: numbers fix
+        dimensions, strings name those that stay open.
     num_threads: None takes every processor there is; 1 makes code without a thread pool.
     precision: "exact" forbids algorithms that round otherwise than plain sums; or "fast".
     dump: a folder for the IR after each pass, the loops, LLVM IR and assembly of each kernel, the
@@ -60,25 +72,65 @@ def compile(
         "all" checks the loops of each kernel too.
     check_bounds: compiled code checks every access to memory before it happens; a call with one
         that would leave its buffer raises `MlcError`.
+    max_variants: so many compiled stages a `StagedModule` keeps; those used least recently go.
 
     Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError` …
     """
     resolved, options = resolve_options(target, num_threads, precision, check_bounds)
     _check_runs_here(resolved)
-    context = _context(resolved, dump, verify)
-    graph = import_graph(model, shapes, verify)
-    store = _open(cache)
-    if store is None:
-        return load_compiled(build(graph, resolved, options, context))
-    key = _key(graph, resolved, options, context)
-    if dump is None:
-        module = store.load(key, object_loader=load_object, linker=link_shared)
-        if module is not None:
-            provide_assembly(module.texts, module.kernels, resolved)
-            return module
-    compiled = build(graph, resolved, options, context)
-    store.store(key, compiled)
-    return load_compiled(compiled)
+    _check_level(verify)
+    folder = None if dump is None else Path(dump)
+    compile_graph = _Stages(resolved, options, verify, folder, _open(cache))
+    if isinstance(model, Graph):
+        return compile_graph.whole(import_graph(model, shapes, verify))
+    source = read_model(model)
+    graph = static_graph(source, shapes or {}, HOST_STEPS)
+    if graph is not None:
+        return compile_graph.whole(graph)
+    return StagedModule(
+        source,
+        shapes or {},
+        compile_graph.stage,
+        HOST_STEPS,
+        num_threads=options.num_threads,
+        max_variants=max_variants,
+    )
+
+
+@dataclass
+class _Stages:
+    """Compiles a model: the whole of it, or stage after stage, each with its own dumps."""
+
+    target: Target
+    options: Options
+    verify: VerifyLevel
+    folder: Path | None
+    store: CompileCache | None
+    count: int = 0
+
+    def whole(self, graph: Graph) -> Module:
+        """Compile the one graph of a model."""
+        return self._compiled(graph, _context(self.target, self.folder, self.verify))
+
+    def stage(self, graph: Graph) -> Module:
+        """Compile the next stage of a model."""
+        self.count += 1
+        folder = None if self.folder is None else self.folder / f"stage-{self.count:02}"
+        return self._compiled(graph, _context(self.target, folder, self.verify))
+
+    def _compiled(self, graph: Graph, context: Context) -> Module:
+        """The module of a graph, out of the cache if it is there."""
+        if self.store is None:
+            return load_compiled(build(graph, self.target, self.options, context))
+        key = _key(graph, self.target, self.options, context)
+        if context.dump is None:
+            module = self.store.load(key, object_loader=load_object, linker=link_shared)
+            if module is not None:
+                provide_assembly(module.texts, module.kernels, self.target)
+                return module
+        compiled = build(graph, self.target, self.options, context)
+        self.store.store(key, compiled)
+        return load_compiled(compiled)
 
 
 def compile_only(
@@ -94,7 +146,8 @@ def compile_only(
 ) -> Compiled:
     """Compile for a machine that need not be this one; the result can be linked, not called."""
     resolved, options = resolve_options(target, num_threads, precision, check_bounds)
-    context = _context(resolved, dump, verify)
+    _check_level(verify)
+    context = _context(resolved, None if dump is None else Path(dump), verify)
     return build(import_graph(model, shapes, verify), resolved, options, context)
 
 
@@ -144,16 +197,19 @@ def _check_runs_here(target: Target) -> None:
         ) from None
 
 
-def _context(target: Target, dump: str | os.PathLike[str] | None, verify: VerifyLevel) -> Context:
+def _check_level(verify: VerifyLevel) -> None:
     if verify not in VERIFY_LEVELS:
         raise CompileError(
             f"unknown verification level {verify!r}",
             hint=f"choose one of {', '.join(VERIFY_LEVELS)}",
         )
-    folder = None if dump is None else DumpFolder(Path(dump))
-    if folder is not None:
-        folder.prepare()
-    return Context(target=target, verify=verify, dump=folder)
+
+
+def _context(target: Target, folder: Path | None, verify: VerifyLevel) -> Context:
+    dump = None if folder is None else DumpFolder(folder)
+    if dump is not None:
+        dump.prepare()
+    return Context(target=target, verify=verify, dump=dump)
 
 
 def import_graph(
@@ -161,9 +217,9 @@ def import_graph(
     shapes: Mapping[str, Sequence[int | str]] | None,
     verify: VerifyLevel,
 ) -> Graph:
-    """The model as a graph of static shapes."""
+    """The model as one graph of static shapes; `ShapeError` where there is none."""
     if not isinstance(model, Graph):
-        graph = import_model(model, shapes)
+        graph = _imported(model, shapes)
     elif shapes:
         raise InputError("shapes= is for ONNX models: a Graph's inputs have their types")
     else:
@@ -177,6 +233,17 @@ def import_graph(
                 hint=f"give its shape: shapes={{'{value.name}': (…)}}",
             )
     return graph
+
+
+def _imported(
+    model: str | os.PathLike[str] | bytes | onnx.ModelProto,
+    shapes: Mapping[str, Sequence[int | str]] | None,
+) -> Graph:
+    try:
+        return import_model(model, shapes)
+    except NeedsValue as error:
+        error.hint = error.hint or "mlc.compile runs such models, in stages"
+        raise
 
 
 def _open(cache: bool | str | os.PathLike[str]) -> CompileCache | None:

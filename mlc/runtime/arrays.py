@@ -31,7 +31,7 @@ def is_ready(array: object, port: Port) -> TypeGuard[Array]:
 def to_input(value: object, port: Port) -> Array:
     """`value` as a dense array for `port`; without a copy where its layout allows."""
     where = f"input {port.name!r}"
-    array = _as_numpy(value, where)
+    array = as_array(value, where)
     _check_type(array, port, where)
     return np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"]).view(np.ndarray)
 
@@ -93,7 +93,7 @@ def arrange(
     return [given[name] for name in names]
 
 
-def _as_numpy(value: object, where: str) -> Array:
+def as_array(value: object, where: str) -> Array:
     """A view of any array-like object; `InputError` when it is none."""
     if isinstance(value, np.ndarray):
         return value
@@ -117,14 +117,18 @@ def _from_dlpack(value: Any, where: str) -> Array:
 
 
 def _check_type(array: Array, port: Port, where: str) -> None:
-    expected = port.numpy_dtype
+    check_dtype(array, port.numpy_dtype, where)
+    if array.shape != port.shape:
+        raise InputError(f"{where}: shape {array.shape}, expected {port.shape}")
+
+
+def check_dtype(array: Array, expected: np.dtype[Any], where: str) -> None:
+    """Raise `InputError` where `array` has another element type."""
     if array.dtype != expected:
         raise InputError(
             f"{where}: dtype {_dtype_name(array.dtype)}, expected {expected}",
             hint=f"array.astype({str(expected)!r}) converts",
         )
-    if array.shape != port.shape:
-        raise InputError(f"{where}: shape {array.shape}, expected {port.shape}")
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:

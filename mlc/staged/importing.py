@@ -110,7 +110,7 @@ class _Foreign(Unavailable):
     """A live value that is no plain tensor."""
 
 
-class _Waiting(Unavailable):
+class Waiting(Unavailable):
     """The output of a node that was put off, or a result that is still to be cut."""
 
 
@@ -172,7 +172,7 @@ class StageConversion(Conversion):
         domain = DOMAIN_ALIASES.get(node.domain, node.domain)
         opset = origin.opsets.get(domain, 0)
         found = [self._scope[name] for name in node.input if name]
-        if any(isinstance(operand, _Waiting) for operand in found):
+        if any(isinstance(operand, Waiting) for operand in found):
             return self._put_off(item)
         foreign = any(map(_is_foreign, found))
         if self._wants_host(node, domain, opset, foreign):
@@ -206,7 +206,7 @@ class StageConversion(Conversion):
         return nodes
 
     def _put_off(self, item: Pending, *, host: bool = False) -> Sequence[Pending]:
-        self._scope.update((name, _Waiting()) for name in item.writes)
+        self._scope.update((name, Waiting()) for name in item.writes)
         self.put_off.append((item, host))
         return ()
 
@@ -240,7 +240,7 @@ class StageConversion(Conversion):
                 continue
             self.builder.name(value, name)
             cut = self.builder.cuts.get(value)
-            self._scope[name] = value if cut is None else _Waiting()
+            self._scope[name] = value if cut is None else Waiting()
             if cut is not None:
                 self._cuts[name] = value, cut
 
@@ -261,7 +261,7 @@ class StageConversion(Conversion):
         return str(tensor_type) if tensor_type is not None else "?" if name else "-"
 
     def _read(self, name: str, scope: Scope) -> Value | Unavailable:
-        """Live values become inputs of the graph, and arrays constants, when they are first read."""
+        """What is first read becomes an input of the graph, or a constant of it."""
         found = scope[name]
         if isinstance(found, _Live):
             value = scope[name] = self.builder.input(name, found.type)

@@ -84,8 +84,8 @@ class Region:
     def digest(self) -> bytes:
         """Tells regions of one model apart: names are unique in it, small arrays are not."""
         digest = hashlib.sha256()
-        names = [self.name, *self.outputs, "", *(name for item in self.nodes for name in item.writes)]
-        for name in names:
+        written = (name for item in self.nodes for name in item.writes)
+        for name in (self.name, *self.outputs, "", *written):
             digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
         for name, array in sorted(self.environment.constants.items()):
             digest.update(f"{name}\0{array.dtype}{array.shape}\0".encode("utf-8", "surrogatepass"))
@@ -110,9 +110,7 @@ def region(
     first = {id(item): item for read, item in environment.producers.items() if read in needed}
     every = (*first.values(), *nodes)
     mentioned = {read for item in every for read in item.reads} | set(outputs)
-    constants = {
-        read: array for read, array in environment.constants.items() if read in mentioned
-    }
+    constants = {read: array for read, array in environment.constants.items() if read in mentioned}
     kept = Environment(environment.initializers, constants, environment.producers)
     return Region(name, every, tuple(outputs), kept)
 

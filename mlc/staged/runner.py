@@ -8,7 +8,7 @@ as no later stage reads it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import partial
 
 import onnx
@@ -25,7 +25,7 @@ from mlc.staged.importing import import_stage
 from mlc.staged.lru import LruCache
 from mlc.staged.region import Environment, Pending, Region
 from mlc.staged.stage import CompileGraph, HostCall, Stage, made_stage
-from mlc.staged.step import Body, HostStep
+from mlc.staged.step import Body, HostStep, SingleStage
 
 Steps = Mapping[tuple[str, str], HostStep]
 
@@ -69,7 +69,7 @@ class Runner:
         return {name: live[name] for name in outputs}
 
     def _stage(self, part: Region, live: Mapping[str, Held]) -> Stage:
-        signature = part.digest, tuple(type_key(live[name]) for name in part.reads)
+        signature = _signature(part, live)
         stage = self._kept(signature, live)
         if stage is not None:
             return stage
@@ -93,9 +93,8 @@ class Runner:
                 break
             demands += found.demands
         hosts = tuple(self._host_call(item, found.environment) for item in found.hosts)
-        if found.graph is None and not hosts and found.rest is not None:
-            if {id(item) for item in found.rest.nodes} == {id(item) for item in part.nodes}:
-                raise MlcError(f"{node_loc(part.nodes[0].node)} waits for what nobody computes")
+        if found.rest is not None and found.rest.digest == part.digest and not hosts:
+            raise MlcError(f"{node_loc(part.nodes[0].node)} waits for what nobody computes")
         stage = made_stage(found, self._compile_graph, hosts)
         self._demands.put(signature, demands)
         self._stages.put((signature, _elements(demands, live)), stage)
@@ -131,18 +130,51 @@ class Runner:
                 live[name] = outputs[position]
 
     def _body(self, call: HostCall, live: Mapping[str, Held], graph: onnx.GraphProto) -> Body:
-        part = call.body(graph)
-        given = [value.name for value in graph.input]
-        captured = {name: live[name] for name in part.reads if name not in given}
-        returned = [value.name for value in graph.output]
+        return _RegionBody(self, graph, call.body(graph), live)
 
-        def run(inputs: Sequence[Held]) -> list[Held]:
-            if len(inputs) != len(given):
-                raise InputError(f"a subgraph takes {len(given)} inputs, {len(inputs)} are given")
-            results = self.run(part, {**captured, **dict(zip(given, inputs, strict=True))})
-            return [results[name] for name in returned]
+    def single_stage(
+        self, part: Region, live: Mapping[str, Held], constant: Collection[str]
+    ) -> Stage | None:
+        """The stage that computes all of `part`, whatever the elements of the live values.
 
-        return run
+        Elements of `constant` ones may matter. None where one stage is not enough.
+        """
+        stage = self._stage(part, live)
+        demands = self._demands.get(_signature(part, live))
+        whole = stage.rest is None and not stage.hosts and not stage.cuts
+        return stage if whole and demands is not None and set(demands) <= set(constant) else None
+
+
+class _RegionBody:
+    """A subgraph where it stands: a region, and the captured values."""
+
+    def __init__(
+        self, runner: Runner, graph: onnx.GraphProto, part: Region, live: Mapping[str, Held]
+    ) -> None:
+        self.inputs = tuple(value.name for value in graph.input)
+        self.outputs = tuple(value.name for value in graph.output)
+        self._runner, self._part = runner, part
+        self._captured = {name: live[name] for name in part.reads if name not in self.inputs}
+
+    def __call__(self, inputs: Sequence[Held]) -> list[Held]:
+        results = self._runner.run(self._part, self._live(inputs))
+        return [results[name] for name in self.outputs]
+
+    def single_stage(self, inputs: Sequence[Held]) -> SingleStage | None:
+        live = self._live(inputs)
+        stage = self._runner.single_stage(self._part, live, self._captured)
+        if stage is None:
+            return None
+        return SingleStage(stage.module, live, stage.results, stage.fixed, stage.aliases)
+
+    def _live(self, inputs: Sequence[Held]) -> dict[str, Held]:
+        if len(inputs) != len(self.inputs):
+            raise InputError(f"a subgraph takes {len(self.inputs)} inputs, {len(inputs)} are given")
+        return {**self._captured, **dict(zip(self.inputs, inputs, strict=True))}
+
+
+def _signature(part: Region, live: Mapping[str, Held]) -> Hashable:
+    return part.digest, tuple(type_key(live[name]) for name in part.reads)
 
 
 def _no_body(graph: onnx.GraphProto) -> list[Value]:

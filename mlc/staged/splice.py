@@ -27,7 +27,11 @@ def spliced(
         raise ModelError(
             f"If: a branch gives {len(branch.output)} outputs, expected {len(item.node.output)}"
         )
-    own = {n: found for n, found in initializers(branch, {}).items() if isinstance(found, Initializer)}
+    own = {
+        name: found
+        for name, found in initializers(branch, {}).items()
+        if isinstance(found, Initializer)
+    }
     written = [name for node in branch.node for name in node.output if name]
     stem = f"{item.writes[0]}/{branch.name or 'branch'}" if item.writes else branch.name
     wanted = dict(zip(written, [""] * len(written), strict=True))

@@ -79,7 +79,8 @@ def _cut(value: Held, axis: int, count: Held) -> Array:
     size = int(count.item())
     if size == value.shape[axis]:
         return value
-    return value[(slice(None),) * axis + (slice(size),)].copy()
+    kept: Array = value[(slice(None),) * axis + (slice(size),)].copy()
+    return kept
 
 
 def made_stage(

@@ -8,16 +8,50 @@ more; and raises `MlcError` for what does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import onnx
 
 from mlc.importers.onnx.node import NodeView
-from mlc.staged.held import Held
+from mlc.runtime.module import Module
+from mlc.staged.held import Array, Held
 
-Body = Callable[[Sequence[Held]], list[Held]]
-"""Runs a subgraph: values of its inputs in order → values of its outputs in order."""
+
+@dataclass(frozen=True)
+class SingleStage:
+    """A subgraph that one piece of compiled code computes, for all elements of its inputs.
+
+    `live` are the values it reads by name, of the subgraph's inputs and captured ones. Outputs are,
+    by name: `results` of the module in its order, `fixed` arrays, or the values that `aliases`
+    names.
+    """
+
+    module: Module | None
+    live: Mapping[str, Held]
+    results: tuple[str, ...]
+    fixed: Mapping[str, Array]
+    aliases: Mapping[str, str]
+
+
+class Body(Protocol):
+    """A subgraph as a function: values of its inputs in order → values of its outputs in order."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the subgraph's inputs."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the subgraph's outputs."""
+
+    def __call__(self, inputs: Sequence[Held]) -> list[Held]:
+        """Run the subgraph."""
+
+    def single_stage(self, inputs: Sequence[Held]) -> SingleStage | None:
+        """The code for inputs of these types, where it takes no more than one piece."""
+
 
 Bodies = Callable[[onnx.GraphProto], Body]
 """The body of a subgraph of the node. It is compiled in stages of its own, which are kept from one
@@ -29,6 +63,11 @@ Run = Callable[[NodeView, Sequence[Held], Bodies], Sequence[Held]]
 def always(node: onnx.NodeProto) -> bool:
     """Every node takes the host's step."""
     return True
+
+
+def never(node: onnx.NodeProto) -> bool:
+    """Nodes take the step only where they must."""
+    return False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import onnx
 
@@ -19,11 +20,25 @@ from mlc.ir.types import Dim, TensorType
 Shapes = Mapping[str, Sequence[int | str]]
 
 
-def input_types(inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes) -> dict[str, TensorType]:
-    """Name → type of every input.
+@dataclass(frozen=True)
+class Declared:
+    """What a file and the caller say of an input or output.
+
+    `kind` is "tensor", or what else ONNX has: "sequence", "optional", "map". `elem_type` is ONNX's
+    number of the element type, 0 where there is none; `shape` is None where nobody gives it.
+    """
+
+    name: str
+    kind: str
+    elem_type: int
+    shape: tuple[Dim, ...] | None
+
+
+def declared_inputs(inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes) -> list[Declared]:
+    """What is known of every input.
 
     `shapes` fixes dimensions by input: a number, or the name of a symbol. Raises `InputError` for a
-    name or shape that does not fit the model, `ShapeError` for an input whose rank nobody gives.
+    name or shape that does not fit the model.
     """
     names = [value.name for value in inputs]
     if not isinstance(shapes, Mapping):
@@ -32,34 +47,56 @@ def input_types(inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes) -> dict[s
         if name not in names:
             known = ", ".join(f"'{known}'" for known in names) or "none"
             raise InputError(f"shapes names '{name}', which is no input", hint=f"inputs: {known}")
-    declared: dict[str, tuple[Dim, ...]] = {}
+    declared: dict[str, tuple[Dim, ...] | None] = {}
     bound: dict[str, Dim] = {}
     for value in inputs:
-        dims = _declared(value)
+        dims = _dims(value)
         given = shapes.get(value.name)
         if given is not None:
             dims = _bind(value.name, dims, given, bound)
-        if dims is None:
-            raise ShapeError(
-                f"input '{value.name}' has no shape in the model",
-                hint=f"give shapes={{{value.name!r}: (…)}}",
-            )
         declared[value.name] = dims
-    types = {}
+    found = []
     for value in inputs:
+        dims = declared[value.name]
+        shape = None if dims is None else tuple(_resolve(dim, bound) for dim in dims)
+        found.append(Declared(value.name, _kind(value), value.type.tensor_type.elem_type, shape))
+    return found
+
+
+def declared_output(value: onnx.ValueInfoProto) -> Declared:
+    """What the file says of an output."""
+    return Declared(value.name, _kind(value), value.type.tensor_type.elem_type, _dims(value))
+
+
+def input_types(inputs: Sequence[onnx.ValueInfoProto], shapes: Shapes) -> dict[str, TensorType]:
+    """Name → type of every input; see `declared_inputs`.
+
+    Raises `ShapeError` for an input whose rank nobody gives, `UnsupportedError` for one that is no
+    tensor.
+    """
+    types = {}
+    for value in declared_inputs(inputs, shapes):
         what = f"input '{value.name}'"
-        dtype = dtype_from_onnx(value.type.tensor_type.elem_type, what)
-        shape = tuple(_resolve(dim, bound) for dim in declared[value.name])
-        check_size([dim for dim in shape if isinstance(dim, int)], dtype, what)
-        types[value.name] = TensorType(shape, dtype)
+        if value.kind != "tensor":
+            raise UnsupportedError(f"{what} is not a tensor but {value.kind}")
+        if value.shape is None:
+            raise ShapeError(
+                f"{what} has no shape in the model", hint=f"give shapes={{{value.name!r}: (…)}}"
+            )
+        dtype = dtype_from_onnx(value.elem_type, what)
+        check_size([dim for dim in value.shape if isinstance(dim, int)], dtype, what)
+        types[value.name] = TensorType(value.shape, dtype)
     return types
 
 
-def _declared(value: onnx.ValueInfoProto) -> tuple[Dim, ...] | None:
+def _kind(value: onnx.ValueInfoProto) -> str:
+    return (value.type.WhichOneof("value") or "no type").removesuffix("_type")
+
+
+def _dims(value: onnx.ValueInfoProto) -> tuple[Dim, ...] | None:
     """The shape in the file; None where there is none."""
     if not value.type.HasField("tensor_type"):
-        kind = (value.type.WhichOneof("value") or "no type").replace("_type", "")
-        raise UnsupportedError(f"input '{value.name}' is not a tensor but {kind}")
+        return None
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
