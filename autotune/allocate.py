@@ -23,6 +23,7 @@ from mlc.target import Target
 RECENT = 3
 """Rounds over which improvement is averaged."""
 
+_NEVER_HOPELESS = 0.9
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
 
@@ -131,11 +132,12 @@ class Allocator:
         """What a task may hope to reach: no more than its kind's best share of the limit.
 
         Nothing reaches the limits of a machine; half of what the most efficient task of the kind
-        lacks is left as hope for all of them.
+        lacks is left as hope for all of them. The limit is a rough one: a task that is beyond it,
+        its data in a cache perhaps, may hope for a little all the same.
         """
         shares = [each.limit / each.best for each in self.tasks if each.kind == task.kind]
-        reachable = (1.0 + max(shares)) / 2
-        return min(task.best, task.limit / reachable)
+        reachable = (1.0 + min(1.0, max(shares))) / 2
+        return min(_NEVER_HOPELESS * task.best, task.limit / reachable)
 
 
 def nominal_limit(work: Work, target: Target, threads: int) -> float:

@@ -64,6 +64,11 @@ def test_similar_tasks_temper_the_hope() -> None:
     assert Allocator([near, far]).bound(far) == pytest.approx(0.1 / 0.75)
 
 
+def test_a_task_beyond_its_limit_still_hopes_a_little() -> None:
+    beyond = task("a", 1.0, limit=3.0)
+    assert 0 < Allocator([beyond]).gain(beyond) < 0.1
+
+
 def test_a_task_that_cannot_be_measured_is_hopeless() -> None:
     assert chosen(task("a", math.inf), task("b", 1.0)) == "b"
 

@@ -1,0 +1,181 @@
+"""One task while it is tuned: proposals out, measurements in, and every one of them on record."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlc.autotune.allocate import Progress, nominal_limit
+from mlc.autotune.learner import Learner
+from mlc.autotune.measurement import Comparison, MeasureInput, Measurement
+from mlc.autotune.records import Database, Record
+from mlc.autotune.search.base import Search
+from mlc.autotune.search.problem import Proposal
+from mlc.autotune.task import Task
+from mlc.autotune.task_problem import TaskProblem
+from mlc.passes.schedule.templates.base import Machine
+
+_KEPT = 16
+
+
+class Measures(Protocol):
+    """What measures candidates."""
+
+    def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
+        """Each candidate's number and measurement, as they come."""
+
+    def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
+        """Time two candidates of one task in turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A measurement of this run: when (seconds since its start), what was expected, what came.
+
+    `score` is the model's, None where it knew nothing yet; it compares candidates of one task.
+    """
+
+    elapsed: float
+    score: float | None
+    seconds: float | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A measured proposal and its record."""
+
+    seconds: float
+    proposal: Proposal
+    record: Record
+
+
+class TaskTuner:
+    """See the top of this file. `started`: when the run began, of `time.perf_counter`."""
+
+    def __init__(
+        self,
+        task: Task,
+        machine: Machine,
+        search: Search,
+        problem: TaskProblem,
+        learner: Learner,
+        database: Database,
+        started: float = 0.0,
+    ) -> None:
+        self.task = task
+        self.machine = machine
+        self.search = search
+        self.problem = problem
+        self.learner = learner
+        self.database = database
+        self.started = started
+        limit = nominal_limit(task.work, machine.target, machine.threads)
+        self.progress = Progress(task.key, task.count, limit, task.template)
+        self.trials: list[Trial] = []
+        self.statuses: Counter[str] = Counter()
+        self.ranking: list[Entry] = []
+        self.default = problem.candidate(problem.space.default)
+        self.default_seconds: float | None = None
+        self.recalled = 0
+        self.build_seconds = 0.0
+        self.run_seconds = 0.0
+        self.measuring_seconds = 0.0
+
+    @property
+    def best(self) -> Entry | None:
+        """The fastest measured so far."""
+        return self.ranking[0] if self.ranking else None
+
+    @property
+    def speedup(self) -> float:
+        """The default's time by the best; 1 where either is not known."""
+        if self.best is None or self.default_seconds is None:
+            return 1.0
+        return self.default_seconds / self.best.seconds
+
+    @property
+    def gigaflops(self) -> float:
+        """The rate of the best, by the operations of the plain loops."""
+        return self.task.work.flops / self.best.seconds / 1e9 if self.best else 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to propose."""
+        return self.progress.exhausted
+
+    def recall(self, records: Sequence[Record], most: int = 64) -> None:
+        """Take in what earlier runs measured: the best wholly, of the others that they were."""
+        ranked = sorted(records, key=lambda record: record.measurement.seconds or math.inf)
+        for record in ranked[:most]:
+            proposal = self.problem.recall(record.knobs or {}, record.trace)
+            if proposal is not None:
+                self._learn(proposal, record)
+        self.search.remember(record.trace for record in ranked[most:])
+        self.recalled += len(records)
+        if records:
+            best = self.best.seconds if self.best else math.inf
+            self.progress.note(best, 0, 0.0)
+
+    def round(self, measurer: Measures, number: int) -> int:
+        """Measure up to `number` proposals; gives how many there were."""
+        round_started = time.perf_counter()
+        proposals = self._propose(number)
+        if not proposals:
+            self.progress.exhausted = True
+            return 0
+        scores = self.problem.scores(proposals) if self.problem.guided else None
+        inputs = [self.input_of(each) for each in proposals]
+        waiting_since = time.perf_counter()
+        for index, measurement in measurer.measure(inputs):
+            self.measuring_seconds += time.perf_counter() - waiting_since
+            score = None if scores is None else float(scores[index])
+            self._note(proposals[index], inputs[index], measurement, score)
+            waiting_since = time.perf_counter()
+        best = self.best.seconds if self.best else math.inf
+        self.progress.note(best, len(proposals), time.perf_counter() - round_started)
+        return len(proposals)
+
+    def input_of(self, proposal: Proposal) -> MeasureInput:
+        """What a worker is given."""
+        machine = self.machine
+        return MeasureInput.of(
+            self.task.func, proposal.trace, machine.target, machine.threads, exact=machine.exact
+        )
+
+    def _propose(self, number: int) -> list[Proposal]:
+        """The default first of all, unless it was measured before."""
+        if self.default is None:
+            return []
+        first = [self.default] if self.search.is_new(self.default) else []
+        self.search.take(first)
+        return [*first, *self.search.propose(number - len(first))]
+
+    def _note(
+        self, proposal: Proposal, item: MeasureInput, measurement: Measurement, score: float | None
+    ) -> None:
+        record = Record.of(item, measurement, proposal.knobs)
+        self.database.add(record)
+        elapsed = time.perf_counter() - self.started
+        self.trials.append(Trial(elapsed, score, measurement.seconds, measurement.status))
+        self.statuses[measurement.status] += 1
+        self.build_seconds += measurement.build_seconds
+        self.run_seconds += measurement.run_seconds
+        self._learn(proposal, record)
+
+    def _learn(self, proposal: Proposal, record: Record) -> None:
+        seconds = record.measurement.seconds
+        self.search.tell([(proposal, seconds)])
+        if self.default is not None and proposal.key == self.default.key and seconds is not None:
+            self.default_seconds = seconds
+        if seconds is None:
+            return
+        self.ranking.append(Entry(seconds, proposal, record))
+        self.ranking.sort(key=lambda entry: entry.seconds)
+        del self.ranking[_KEPT:]
+        if self.learner.model is not None:
+            self.learner.add(self.task.key, self.problem.features(proposal), seconds)

@@ -1,0 +1,204 @@
+"""The loop: choose a task, propose, measure, learn, until the budget or the hope is used up.
+
+Every measurement is on record before the next begins, so that a run that is interrupted or killed
+loses nothing, and the next run goes on from there. What is fastest in the end must win against the
+default in turns before it decides anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mlc.autotune.allocate import Allocation, Allocator
+from mlc.autotune.learner import Learner
+from mlc.autotune.measurement import Comparison
+from mlc.autotune.records import Database, Record, machine_key
+from mlc.autotune.search.base import Search
+from mlc.autotune.search.strategies import STRATEGIES
+from mlc.autotune.seeds import Seed, Seeds
+from mlc.autotune.task import Task
+from mlc.autotune.task_problem import TaskProblem
+from mlc.autotune.task_tuner import Entry, Measures, TaskTuner
+from mlc.errors import TuningError
+from mlc.passes.schedule.templates.base import Machine
+
+Clock = Callable[[], float]
+
+_SEEDS = 3
+_FINALISTS = 2
+_WORTH_COMPARING = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to tune.
+
+    `seconds` and `trials` bound the search as a whole (None: no bound); `batch`: candidates per
+    round; `strategy`: a name in `STRATEGIES`; `seed`: of all chance.
+    """
+
+    seconds: float | None = None
+    trials: int | None = None
+    batch: int = 8
+    strategy: str = "evolutionary"
+    allocation: Allocation = field(default_factory=Allocation)
+    seed: int = 0
+
+
+class Tuner:
+    """Tunes some tasks for a machine; `watch` is called after every round.
+
+    Holds after `search`: each measurement is in the database. After `settle`: of each task the
+    database accepts what won against the default, if anything did.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        machine: Machine,
+        database: Database,
+        measurer: Measures,
+        learner: Learner,
+        settings: Settings = Settings(),
+        watch: Callable[[Tuner], None] = lambda tuner: None,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        if settings.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise TuningError(
+                f"unknown strategy {settings.strategy!r}", hint=f"choose one of {known}"
+            )
+        self.machine = machine
+        self.database = database
+        self.measurer = measurer
+        self.learner = learner
+        self.settings = settings
+        self.watch = watch
+        self.clock = clock
+        self.started = clock()
+        self.seeds = Seeds()
+        self.tasks = [self._task_tuner(number, task) for number, task in enumerate(tasks)]
+        self.comparisons: dict[str, Comparison] = {}
+        self.interrupted = False
+        self.stopped_because = ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self.clock() - self.started
+
+    @property
+    def trials(self) -> int:
+        """Measurements of this run."""
+        return sum(len(each.trials) for each in self.tasks)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What is left of the budget; None where there is none."""
+        bound = self.settings.seconds
+        return None if bound is None else max(0.0, bound - self.elapsed)
+
+    def resume(self) -> None:
+        """Take in what the database knows of these tasks on this machine."""
+        key = machine_key(self.machine.target, self.machine.threads, self.machine.exact)
+        for each in self.tasks:
+            each.recall(list(self.database.records(each.task.key, key)))
+            self._seed_from(each)
+        self.learner.learn()
+
+    def search(self) -> None:
+        """Measure until the budget is used up, nothing more is expected, or Ctrl-C is pressed."""
+        allocator = Allocator(
+            [each.progress for each in self.tasks], self.settings.allocation, self.settings.seed
+        )
+        by_key = {each.task.key: each for each in self.tasks}
+        try:
+            while not self._budget_is_used():
+                chosen = allocator.next()
+                if chosen is None:
+                    self.stopped_because = "nothing more is expected"
+                    break
+                self.round(by_key[chosen.key])
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.stopped_because = "interrupted"
+
+    def round(self, chosen: TaskTuner) -> None:
+        """One round of one task."""
+        number = self.settings.batch
+        if self.settings.trials is not None:
+            number = min(number, self.settings.trials - self.trials)
+        if not chosen.trials:
+            chosen.search.suggest(self.seeds.near(chosen.task, _SEEDS))
+        chosen.round(self.measurer, number)
+        self._seed_from(chosen)
+        self.learner.learn()
+        self.watch(self)
+
+    def settle(self) -> None:
+        """Let the leaders race against the defaults, those that promise most first."""
+        order = sorted(self.tasks, key=_saving, reverse=True)
+        for each in order:
+            self._settle(each)
+            self.watch(self)
+
+    def _settle(self, each: TaskTuner) -> None:
+        if each.default is None:
+            return
+        default = each.input_of(each.default)
+        for entry in finalists(each):
+            comparison = self.measurer.compare(default, each.input_of(entry.proposal))
+            self.comparisons[each.task.key] = comparison
+            if comparison.accepted:
+                self.database.accept(entry.record)
+                return
+            key = machine_key(self.machine.target, self.machine.threads, self.machine.exact)
+            standing = self.database.accepted(each.task.key, each.task.text, key)
+            if standing == entry.record.trace:
+                self.database.reject(each.task.key, key)
+
+    def _budget_is_used(self) -> bool:
+        left = self.seconds_left
+        if left is not None and left <= 0:
+            self.stopped_because = "the time is used up"
+            return True
+        if self.settings.trials is not None and self.trials >= self.settings.trials:
+            self.stopped_because = "the trials are used up"
+            return True
+        return False
+
+    def _task_tuner(self, number: int, task: Task) -> TaskTuner:
+        problem = TaskProblem(task, self.machine, self.learner)
+        seed = self.settings.seed * 10_007 + number
+        search: Search = STRATEGIES[self.settings.strategy](problem, seed)
+        return TaskTuner(
+            task, self.machine, search, problem, self.learner, self.database, self.started
+        )
+
+    def _seed_from(self, each: TaskTuner) -> None:
+        best = each.best
+        if best is not None and best.proposal.knobs:
+            task = each.task
+            self.seeds.add(Seed(task.key, task.work, best.proposal.knobs, best.seconds))
+
+
+def finalists(each: TaskTuner) -> list[Entry]:
+    """The measured proposals that seem faster than the default."""
+    if each.default_seconds is None:
+        return []
+    enough = _WORTH_COMPARING * each.default_seconds
+    faster = [entry for entry in each.ranking if entry.seconds < enough]
+    return faster[:_FINALISTS]
+
+
+def _saving(each: TaskTuner) -> float:
+    if each.best is None or each.default_seconds is None:
+        return 0.0
+    return each.task.count * (each.default_seconds - each.best.seconds)
+
+
+def records_of(tuner: Tuner) -> list[Record]:
+    """The best record of each task."""
+    return [each.best.record for each in tuner.tasks if each.best is not None]

@@ -1,0 +1,116 @@
+"""mlc tune: search faster schedules for a model's kernels, by measuring."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlc.autotune.report.save import check_report_path, save_report
+from mlc.cli import options
+from mlc.cli.console import output
+from mlc.cli.tuning_progress import watching
+from mlc.errors import TuningError
+from mlc.tuning import parse_duration, tune
+
+_PANEL = "Search"
+
+
+class Strategy(str, Enum):
+    """How candidates are chosen."""
+
+    evolutionary = "evolutionary"
+    annealing = "annealing"
+    random = "random"
+    grid = "grid"
+    model = "model"
+
+
+def duration(text: str) -> float:
+    """`10m`, `1h30m`, `45s`, `45`."""
+    try:
+        return parse_duration(text)
+    except TuningError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+def tune_model(
+    model: options.ModelPath,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget", "-b", parser=duration, metavar="10m",
+            show_default="10m, unless --trials is given", help="Time for all of it.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="The most measurements.", rich_help_panel=_PANEL)
+    ] = None,
+    strategy: Annotated[
+        Strategy, typer.Option(help="How candidates are chosen.", rich_help_panel=_PANEL)
+    ] = Strategy.evolutionary,
+    database: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MLC_DATABASE", metavar="FILE", show_default="the user's",
+            help="Where measurements are kept.", rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="FILE",
+            help="Measurements of other models or machines to learn from; repeatable.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers measure.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.", rich_help_panel=_PANEL)] = 0,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what happened: drawings as .html, figures as .json; repeatable.",
+        ),
+    ] = None,
+    target: options.TargetName = "host",
+    shape: options.Shapes = None,
+    threads: options.Threads = None,
+    precision: options.PrecisionName = options.Precision.fast,
+) -> None:  # fmt: skip
+    """Search faster schedules for a model's kernels, by measuring candidates on this machine.
+
+    Ctrl-C ends the search and keeps what was found; another run goes on from there. Afterwards
+    'mlc compile --tuned' compiles with what was found.
+    """
+    settings = options.Settings(target, shape, threads, precision)
+    for path in report or ():
+        check_report_path(path)
+    with watching(model.name) as watch:
+        outcome = tune(
+            model,
+            target,
+            budget,
+            trials=trials,
+            database=database,
+            seed=seed,
+            shapes=settings.shape_mapping(),
+            num_threads=threads,
+            precision=precision.value,
+            strategy=strategy.value,
+            records=records or (),
+            workers=workers,
+            watch=watch,
+        )
+    output().print(str(outcome), markup=False, highlight=False, soft_wrap=True)
+    for path in report or ():
+        save_report(outcome, path)
