@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,15 @@ import numpy as np
 from mlc.errors import MlcError
 from mlc.runtime.abi import ffi
 from mlc.runtime.memory import Bytes, align, aligned_bytes
-from mlc.runtime.native import OUT_OF_BOUNDS, POOL_CREATE, POOL_DESTROY, RUN, LoadedCode
+from mlc.runtime.native import LOOP, OUT_OF_BOUNDS, POOL_CREATE, POOL_DESTROY, RUN, LoadedCode
 
 Array = np.ndarray[Any, Any]
 
 MAX_IDLE_WORKSPACES = 8
 
-_POOL, _PROFILE, _FIRST_ARRAY = 2, 3, 4
+_POOL, _PROFILE, FIRST_ARRAY = 2, 3, 4
+
+_LOOP_TYPE = "int32_t (*)(int32_t (*)(void **), void **, int64_t *)"
 
 _NULL = ffi.NULL
 
@@ -37,7 +39,7 @@ class _Workspace:
 
     def __init__(self, constants: Bytes, arena_bytes: int, arrays: int) -> None:
         self.arena = aligned_bytes(arena_bytes)
-        self.table = ffi.new("void *[]", _FIRST_ARRAY + arrays)
+        self.table = ffi.new("void *[]", FIRST_ARRAY + arrays)
         self.table[0] = ffi.from_buffer(constants)
         self.table[1] = ffi.from_buffer(self.arena)
 
@@ -121,6 +123,29 @@ class Executable:
         `ticks` (uint64, one per call of the plan) has the nanoseconds of each call added.
         Raises `MlcError` when closed.
         """
+        self._enter(self._run, (*inputs, *outputs), ticks)
+
+    def repeat(self, loop: LoadedCode, arrays: Sequence[Array], plan: Array) -> None:
+        """Let the native `loop` run the code many times.
+
+        Its table has the inputs, the outputs and any further `arrays`, the first at `FIRST_ARRAY`;
+        `plan` is what `mlc.backends.llvm.native.loop` describes. Raises what `run` raises.
+        """
+        drive = ffi.cast(_LOOP_TYPE, loop.address(LOOP))
+        row = ffi.from_buffer("int64_t[]", plan)
+        table = ffi.new("void *[]", FIRST_ARRAY + len(arrays))
+        table[FIRST_ARRAY : FIRST_ARRAY + len(arrays)] = [ffi.from_buffer(a) for a in arrays]
+
+        def enter(own: Any) -> Any:
+            table[0:FIRST_ARRAY] = own[0:FIRST_ARRAY]
+            return drive(self._run, table, row)
+
+        self._enter(enter, (), None)
+
+    def _enter(
+        self, entry: Callable[[Any], Any], arrays: Sequence[Array], ticks: Array | None
+    ) -> None:
+        """Call native code with a table of its own, as a user of the resources."""
         resources = self._resources
         if resources is None:
             raise MlcError("the module is closed")
@@ -131,7 +156,7 @@ class Executable:
             workspace = _Workspace(self._constants, self._arena_bytes, self._arrays)
         pool.users.append(None)
         try:
-            status = self._call(workspace.table, pool.handle(), (*inputs, *outputs), ticks)
+            status = self._call(entry, workspace.table, pool.handle(), arrays, ticks)
         finally:
             pool.users.pop()
         if len(idle) < MAX_IDLE_WORKSPACES:
@@ -139,15 +164,22 @@ class Executable:
         if status:
             raise _failure(status)
 
-    def _call(self, table: Any, pool: Any, arrays: tuple[Array, ...], ticks: Array | None) -> int:
+    @staticmethod
+    def _call(
+        entry: Callable[[Any], Any],
+        table: Any,
+        pool: Any,
+        arrays: Sequence[Array],
+        ticks: Array | None,
+    ) -> int:
         from_buffer = ffi.from_buffer
         table[_POOL] = pool
         table[_PROFILE] = _NULL if ticks is None else from_buffer(ticks)
-        slot = _FIRST_ARRAY
+        slot = FIRST_ARRAY
         for array in arrays:
             table[slot] = from_buffer(array)
             slot += 1
-        return int(self._run(table))
+        return int(entry(table))
 
     @property
     def closed(self) -> bool:

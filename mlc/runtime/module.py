@@ -104,6 +104,11 @@ class Module:
         return self._executable.num_threads
 
     @property
+    def executable(self) -> Executable:
+        """The code behind this module, for callers that know that their arrays fit."""
+        return self._executable
+
+    @property
     def compiled(self) -> Compiled:
         """The data behind this module."""
         return self._compiled

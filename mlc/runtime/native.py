@@ -12,6 +12,7 @@ from mlc.runtime.abi import ffi
 RUN = "mlc_run"
 POOL_CREATE = "mlc_pool_create"
 POOL_DESTROY = "mlc_pool_destroy"
+LOOP = "mlc_loop"
 
 OUT_OF_BOUNDS = 1
 """What `mlc_run` returns when an access would have left its buffer."""
