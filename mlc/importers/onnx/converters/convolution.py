@@ -37,10 +37,10 @@ def _with_bias(builder: Builder, result: Value, bias: Value | None) -> list[Valu
     return [builder.emit("add", result, builder.reshape(bias, shape))]
 
 
-def _conv(builder: Builder, node: NodeView) -> list[Value]:
-    x, weights = node.input(0), node.input(1)
+def convolved(builder: Builder, node: NodeView, x: Value, weights: Value) -> Value:
+    """The convolution that the attributes of `node` describe, without a bias."""
     windows = Windows.of(builder, node, x, _kernel(builder, node, weights))
-    result = builder.emit(
+    return builder.emit(
         "conv",
         x,
         weights,
@@ -50,6 +50,10 @@ def _conv(builder: Builder, node: NodeView) -> list[Value]:
         dilations=windows.dilations,
         groups=node.integer("group", 1),
     )
+
+
+def _conv(builder: Builder, node: NodeView) -> list[Value]:
+    result = convolved(builder, node, node.input(0), node.input(1))
     return _with_bias(builder, result, node.optional(2))
 
 
