@@ -14,7 +14,7 @@ from mlc.ir.graph import Graph
 from mlc.ir.interpret import run_graph
 from tests.importers.evaluate import assert_agrees, operators, parse
 
-X = np.float32([[1, -2, 3], [0, 4, -1]])
+X = np.array([[1, -2, 3], [0, 4, -1]], np.float32)
 
 
 def model_of(text: str, functions: str, *, opset: int = 17) -> onnx.ModelProto:
