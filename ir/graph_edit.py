@@ -218,6 +218,7 @@ class GraphEdit(GraphBuilder):
         self._replaced: dict[Value, Value] = {}
         self._unused: set[Value] = set()
         self._outputs = set(graph.outputs)
+        self._users: dict[Value, list[Node]] | None = None
 
     def current(self, value: Value) -> Value:
         """What stands for `value` of the old graph in the new one."""
@@ -226,6 +227,12 @@ class GraphEdit(GraphBuilder):
     def producer(self, value: Value) -> Node | None:
         """The new graph's node that writes `value`, if any."""
         return self.producers.get(self.current(value))
+
+    def users(self, old: Value) -> list[Node]:
+        """The nodes of the old graph that read a value of it."""
+        if self._users is None:
+            self._users = self.graph.users()
+        return self._users.get(old, [])
 
     def array(self, value: Value) -> np.ndarray | None:
         """The contents of a constant, None for any other value."""

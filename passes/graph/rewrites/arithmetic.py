@@ -41,9 +41,16 @@ def neutral(number: float, *, both_sides: bool = False) -> Rule:
 
 
 def divide_to_multiply(edit: GraphEdit, node: Node) -> Value | None:
-    """Division by a constant, where neither it nor its reciprocal is extreme."""
+    """Division by a constant, where neither it nor its reciprocal is extreme.
+
+    What is rounded next stays a quotient: its last bit decides about ties. So does a single number,
+    which costs nothing.
+    """
     x, divisor = node.inputs
     array = edit.array(divisor)
+    rounded = any(user.op in _ROUNDING for user in edit.users(node.output))
+    if rounded or node.output.type.rank == 0:
+        return None
     if array is None or not x.type.dtype.is_float or not array.size or array.size > 65536:
         return None
     with np.errstate(all="ignore"):
@@ -55,6 +62,8 @@ def divide_to_multiply(edit: GraphEdit, node: Node) -> Value | None:
     inverse = edit.constant(reciprocal, f"{divisor.name}.reciprocal", divisor.loc)
     return edit.emit("mul", (x, inverse), loc=node.loc)
 
+
+_ROUNDING = frozenset(("round", "floor", "ceil", "cast"))
 
 _SMALLEST_NORMAL = 2.0**-14
 """Of the narrowest float: above it no element type is subnormal."""
