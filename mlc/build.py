@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlc.backends.llvm.constants import fill_constants
 from mlc.backends.llvm.emit.module import emit_program
 from mlc.backends.llvm.machine import compile_to_object
 from mlc.backends.llvm.sections import assembly_by_kernel, llvm_by_kernel
+from mlc.errors import ScheduleError
 from mlc.fingerprint import versions
 from mlc.ir.graph import Graph, Value
 from mlc.ir.program import Program
 from mlc.ir.stmt import Func
 from mlc.ir.text import print_func, print_graph
 from mlc.ir.verify import verify_func
-from mlc.passes.context import Context
+from mlc.passes.context import Context, origin
 from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.lower.group import Group
 from mlc.passes.lower.lower_graph import lower_graph
 from mlc.passes.pipeline import graph_passes, run_passes
+from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.passes.schedule.templates.select import schedule_group
+from mlc.passes.schedule.trace import Trace
 from mlc.runtime.compiled import OBJECT, Call, Code, Compiled, Machine
 from mlc.runtime.memory import aligned_bytes
 from mlc.runtime.signature import Port
@@ -32,9 +35,9 @@ from mlc.target import Target
 class Options:
     """What a compilation may be told beside the model and the target.
 
-    `precision`: "exact" forbids algorithms that round differently from the plain sums (Winograd),
-    "fast" allows them where their error is bounded. `check_bounds`: compiled code checks every
-    access.
+    `precision`: "exact" forbids algorithms that round differently from the plain sums (Winograd)
+    and functions of more than 3 ulp, "fast" allows them where their error is bounded.
+    `check_bounds`: compiled code checks every access.
     """
 
     num_threads: int
@@ -42,14 +45,27 @@ class Options:
     check_bounds: bool = False
 
 
-def build(graph: Graph, target: Target, options: Options, context: Context) -> Compiled:
-    """Compile a graph of static shapes."""
+ChooseTrace = Callable[[Func], Trace | None]
+"""The steps for a kernel's plain loops, found by tuning; None where the default stays."""
+
+
+def build(
+    graph: Graph,
+    target: Target,
+    options: Options,
+    context: Context,
+    *,
+    tuning: ChooseTrace | None = None,
+) -> Compiled:
+    """Compile a graph of static shapes, with the schedules that `tuning` knows."""
     optimized = run_passes(graph, graph_passes(target), context)
     scheduled: dict[str, Func] = {}
 
     def schedule(group: Group) -> Func:
-        exact = options.precision == "exact"
-        func = schedule_group(group, target, options.num_threads, exact=exact).func
+        func = _tuned(group.func, tuning, context)
+        if func is None:
+            exact = options.precision == "exact"
+            func = schedule_group(group, target, options.num_threads, exact=exact).func
         scheduled[f"k{len(scheduled)}"] = func
         finished = finish_loops(func)
         if context.verify == "all":
@@ -60,7 +76,12 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
     with context.timed("lower"):
         program = lower_graph(optimized, schedule)
     with context.timed("emit"):
-        text = emit_program(program, target.triple, check_bounds=options.check_bounds)
+        text = emit_program(
+            program,
+            target.triple,
+            check_bounds=options.check_bounds,
+            fast_math=options.precision == "fast",
+        )
     with context.timed("codegen"):
         code = compile_to_object(text, target)
     with context.timed("constants"):
@@ -85,6 +106,21 @@ def build(graph: Graph, target: Target, options: Options, context: Context) -> C
         texts=texts,
         versions=versions(),
     )
+
+
+def _tuned(func: Func, tuning: ChooseTrace | None, context: Context) -> Func | None:
+    """The loops as tuning schedules them; None where it does not, or its steps are refused."""
+    trace = None if tuning is None else tuning(func)
+    if trace is None:
+        return None
+    subject = origin(func.loc, func.name)
+    try:
+        schedule = apply_trace(func, trace)
+    except ScheduleError as error:
+        context.decide("tuning", subject, "refused", "{0}", error.message)
+        return None
+    context.decide("tuning", subject, "chosen", "{0} recorded steps", len(trace.steps))
+    return schedule.func
 
 
 def ports(values: tuple[Value, ...]) -> tuple[Port, ...]:

@@ -28,18 +28,29 @@ def workspaces(func: Func) -> tuple[Buffer, ...]:
 
 
 def emit_kernel(
-    func: Func, symbol: str, declarations: dict[str, None], *, check_bounds: bool = False
+    func: Func,
+    symbol: str,
+    declarations: dict[str, None],
+    *,
+    check_bounds: bool = False,
+    fast_math: bool = False,
 ) -> str:
     """LLVM IR text of a kernel; `declarations` collects what the module must declare."""
-    return _KernelEmitter(func, symbol, declarations, check_bounds).run()
+    return _KernelEmitter(func, symbol, declarations, check_bounds, fast_math).run()
 
 
 class _KernelEmitter:
     def __init__(
-        self, func: Func, symbol: str, declarations: dict[str, None], check_bounds: bool
+        self,
+        func: Func,
+        symbol: str,
+        declarations: dict[str, None],
+        check_bounds: bool,
+        fast_math: bool,
     ) -> None:
         self.func = func
         self.check_bounds = check_bounds
+        self.fast_math = fast_math
         self.symbol = symbol
         self.declarations = declarations
         self.functions: list[str] = []
@@ -59,7 +70,7 @@ class _KernelEmitter:
 
     def new_state(self) -> State:
         """A function that begins by reading its pointers out of the table of arguments."""
-        state = State(self.declarations, emit_value, self.check_bounds)
+        state = State(self.declarations, emit_value, self.check_bounds, self.fast_math)
         lines = state.levels[0].preamble
         lines.append(state.allocas)
         for name, position in self.arguments.items():

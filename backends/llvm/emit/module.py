@@ -26,15 +26,18 @@ _GUARDS = f"""\
 @mlc_spare_memory = internal global [{SPARE_BYTES} x i8] zeroinitializer, align 64"""
 
 
-def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -> str:
+def emit_program(
+    program: Program, triple: str, *, check_bounds: bool = False, fast_math: bool = False
+) -> str:
     """The LLVM IR text of a whole model.
 
     With `check_bounds` every access is checked when it happens; one that would leave its buffer
-    goes to spare memory instead, and `mlc_run` returns `OUT_OF_BOUNDS`.
+    goes to spare memory instead, and `mlc_run` returns `OUT_OF_BOUNDS`. With `fast_math`
+    exp, tanh and erf are the shorter ones of `FAST_MATH`.
     """
     declarations: dict[str, None] = {}
     kernels = [
-        emit_kernel(func, symbol, declarations, check_bounds=check_bounds)
+        emit_kernel(func, symbol, declarations, check_bounds=check_bounds, fast_math=fast_math)
         for symbol, func in program.kernels.items()
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
@@ -42,14 +45,18 @@ def emit_program(program: Program, triple: str, *, check_bounds: bool = False) -
     return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, run])
 
 
-def emit_functions(funcs: Sequence[Func], triple: str, *, check_bounds: bool = False) -> str:
+def emit_functions(
+    funcs: Sequence[Func], triple: str, *, check_bounds: bool = False, fast_math: bool = False
+) -> str:
     """A module of kernels alone, callable from outside as `void @name(ptr args, ptr pool)`.
 
     `i32 @mlc_status()` tells whether any access was out of bounds since it was asked.
     """
     declarations: dict[str, None] = {}
     kernels = [
-        emit_kernel(func, func.name, declarations, check_bounds=check_bounds).replace(
+        emit_kernel(
+            func, func.name, declarations, check_bounds=check_bounds, fast_math=fast_math
+        ).replace(
             f"define internal void @{func.name}(ptr %args, ptr %pool)",
             f"define void @{func.name}(ptr %args, ptr %pool)",
         )

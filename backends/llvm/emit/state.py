@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlc.backends.llvm.math import FAST_MATH, MATH
 from mlc.backends.llvm.text_builder import TextBuilder
 from mlc.ir.affine import Range
 from mlc.ir.expr import Expr
@@ -51,10 +52,12 @@ class State:
         declarations: dict[str, None],
         emit_value: Callable[[State, Expr], str],
         check_bounds: bool = False,
+        fast_math: bool = False,
     ) -> None:
         self.builder = TextBuilder(declarations)
         self.emit_value = emit_value
         self.check_bounds = check_bounds
+        self.math = FAST_MATH if fast_math else MATH
         self.root: list[Any] = self.builder.lines
         self.levels: list[Level] = []
         self.block = "entry"

@@ -32,7 +32,9 @@ end:
 }}"""
 
 
-def emit_timed(kernel: Func, prepare: Sequence[Func], triple: str) -> str:
+def emit_timed(
+    kernel: Func, prepare: Sequence[Func], triple: str, *, fast_math: bool = False
+) -> str:
     """The LLVM IR text of a kernel, of the functions that prepare its constants, and `mlc_time`."""
-    text = emit_functions([kernel, *prepare], triple)
+    text = emit_functions([kernel, *prepare], triple, fast_math=fast_math)
     return f"{text}\n\n{_TIME.format(symbol=kernel.name)}"

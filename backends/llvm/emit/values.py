@@ -14,7 +14,7 @@ from mlc.backends.llvm.emit.addresses import (
 from mlc.backends.llvm.emit.integers import choose, emit_division, emit_shift
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
 from mlc.backends.llvm.emit.state import State
-from mlc.backends.llvm.math import MATH, emit_float_cast, emit_maximum, emit_minimum
+from mlc.backends.llvm.math import emit_float_cast, emit_maximum, emit_minimum
 from mlc.backends.llvm.text_builder import constant, type_name
 from mlc.ir.dtype import BOOL, INDEX, DType
 from mlc.ir.expr import (
@@ -171,7 +171,7 @@ def _call(state: State, expr: Call) -> str:
     operand = expr.args[0]
     key = f"{expr.function} {operand.dtype} {operand.lanes} {args}"
     if key not in state.shared:
-        function = MATH[expr.function]
+        function = state.math[expr.function]
         state.shared[key] = function.emit(state.builder, args, operand.dtype, operand.lanes)
     return state.shared[key]
 
