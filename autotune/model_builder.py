@@ -7,26 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlc.autotune.model_version import Arrays, Choice, ModuleVersion
-from mlc.autotune.records import MachineKey
+from mlc.autotune.task import task_key
 from mlc.backends.llvm.machine import load_object
 from mlc.build import Options, build
 from mlc.ir.graph import Graph
+from mlc.ir.stmt import Func
 from mlc.passes.context import Context
 from mlc.passes.schedule.trace import Trace
 from mlc.runtime.module import Module
 from mlc.runtime.signature import Port
 from mlc.target import Target
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A choice of schedules, asked for as a database is."""
-
-    choice: Choice
-
-    def accepted(self, task_key: str, func_text: str, machine: MachineKey) -> Trace | None:
-        """The steps for a task; None where it keeps its default."""
-        return self.choice.get(task_key)
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,11 @@ class ModelBuilder:
     def __call__(self, choice: Choice) -> ModuleVersion:
         """Compile and load a version."""
         context = Context(target=self.target, verify="off")
-        compiled = build(self.graph, self.target, self.options, context, tuning=Chosen(choice))
+
+        def chosen(func: Func) -> Trace | None:
+            return choice.get(task_key(func))
+
+        compiled = build(self.graph, self.target, self.options, context, tuning=chosen)
         module = Module.from_compiled(compiled, load_object)
         return ModuleVersion(module, self.task_keys, self.feeds)
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlc.autotune.apply_trace import apply_trace
 from mlc.autotune.features import features
 from mlc.autotune.learner import Features, Learner
 from mlc.autotune.search.problem import Proposal
 from mlc.autotune.space import TaskSpace, candidate_of, schedule_key
 from mlc.autotune.task import Task
 from mlc.errors import ScheduleError
+from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine
 from mlc.passes.schedule.trace import Trace

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from mlc.autotune.apply_trace import apply_trace
 from mlc.autotune.features import features
 from mlc.autotune.learner import Learner
 from mlc.autotune.records import Database, MachineKey, Record, machine_key
@@ -18,6 +17,7 @@ from mlc.backends.llvm.targets import resolve
 from mlc.errors import ParseError, ScheduleError, TargetError
 from mlc.ir.text import parse_func
 from mlc.ir.work import work_of
+from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.passes.schedule.templates.base import Machine
 
 _PER_TASK = 48

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlc.api import compile as compile
+    from mlc.autotune.tuning_report import TuningReport as TuningReport
     from mlc.errors import ArtifactError as ArtifactError
     from mlc.errors import CacheError as CacheError
     from mlc.errors import CompileError as CompileError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mlc.runtime.artifact import load as load
     from mlc.runtime.module import Module as Module
     from mlc.target import Target as Target
+    from mlc.tuning import tune as tune
 
 __version__ = "0.1.0"
 
@@ -53,10 +55,12 @@ __all__ = [
     "Target",
     "TargetError",
     "TuningError",
+    "TuningReport",
     "UnsupportedError",
     "VerifyError",
     "compile",
     "load",
+    "tune",
 ]
 
 _HOME_OF = {
@@ -65,7 +69,9 @@ _HOME_OF = {
     "Module": "mlc.runtime.module",
     "Target": "mlc.target",
     "compile": "mlc.api",
+    "TuningReport": "mlc.autotune.tuning_report",
     "load": "mlc.runtime.artifact",
+    "tune": "mlc.tuning",
 }
 
 

@@ -20,6 +20,7 @@ from mlc.cli.inspect import inspect
 from mlc.cli.operators import operators
 from mlc.cli.run import run
 from mlc.cli.target import target
+from mlc.cli.tune import tune_model
 from mlc.errors import MlcError
 
 
@@ -109,6 +110,13 @@ app.command(
         "mlc inspect model.mlc --stage asm | less",
     ),
 )(inspect)
+app.command(
+    "tune",
+    epilog=_examples(
+        "mlc tune model.onnx --budget 10m --threads 2",
+        "mlc tune model.onnx --trials 500 --from other.jsonl --report tuning.html",
+    ),
+)(tune_model)
 app.command("ops", epilog=_examples("mlc ops", "mlc ops model.onnx"))(operators)
 app.command(epilog=_examples("mlc target", "mlc target x86-64-v3", "mlc target --list"))(target)
 

@@ -21,7 +21,7 @@ from mlc.cli.app import app
 from mlc.errors import UnsupportedError
 from tests.cli.conftest import Call
 
-COMMANDS = ["compile", "run", "bench", "inspect", "ops", "target"]
+COMMANDS = ["compile", "run", "bench", "inspect", "tune", "ops", "target"]
 
 
 def test_help_names_every_command(call: Call) -> None:

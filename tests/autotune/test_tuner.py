@@ -1,0 +1,168 @@
+"""The loop: every measurement on record, failures and Ctrl-C included, and a second run goes on."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from mlc.autotune.allocate import Allocation
+from mlc.autotune.measurement import STATUSES
+from mlc.autotune.records import Database, machine_key
+from mlc.autotune.search.strategies import STRATEGIES
+from mlc.autotune.space import TaskSpace
+from mlc.autotune.tuner import Settings, Tuner, finalists
+from mlc.errors import TuningError
+from tests.autotune.fakes import MACHINE, PretendingMeasurer, learner, pretended_seconds, tasks
+
+KEY = machine_key(MACHINE.target, MACHINE.threads)
+PERSISTENT = Allocation(threshold=0.0)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "records.sqlite")
+
+
+def make(database: Database, measurer: PretendingMeasurer, **settings: object) -> Tuner:
+    chosen = Settings(**{"allocation": PERSISTENT, "batch": 4, **settings})
+    tuner = Tuner(tasks(), MACHINE, database, measurer, learner(), chosen)
+    tuner.resume()
+    return tuner
+
+
+def traces(measurer: PretendingMeasurer) -> list[tuple[str, str]]:
+    return [(item.task_key, str(item.trace)) for item in measurer.measured]
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "model"])
+def test_each_candidate_is_measured_once_and_recorded(database: Database, strategy: str) -> None:
+    measurer = PretendingMeasurer()
+    tuner = make(database, measurer, trials=40, strategy=strategy)
+    tuner.search()
+    assert len(measurer.measured) == tuner.trials == len(database)
+    assert len(set(traces(measurer))) == len(measurer.measured)
+    for each in tuner.tasks:
+        own = [item for item in measurer.measured if item.task_key == each.task.key]
+        assert own
+        assert str(own[0].trace) == str(each.default.trace)
+        assert each.default_seconds == pretended_seconds(own[0])
+        assert each.best.seconds == min(map(pretended_seconds, own))
+        assert database.best(each.task.key, KEY).measurement.seconds == each.best.seconds
+
+
+def test_the_trials_are_counted(database: Database) -> None:
+    tuner = make(database, PretendingMeasurer(), trials=10)
+    tuner.search()
+    assert (tuner.trials, tuner.stopped_because) == (10, "the trials are used up")
+
+
+def test_the_time_is_kept(database: Database) -> None:
+    tuner = make(database, PretendingMeasurer(), seconds=10.0)
+    tuner.clock = itertools.count(tuner.started).__next__
+    tuner.search()
+    assert tuner.stopped_because == "the time is used up"
+    assert 0 < tuner.trials <= 4 * 10
+
+
+def test_an_exhausted_space_ends_the_search(database: Database) -> None:
+    smallest = min(tasks(), key=lambda task: TaskSpace(task, MACHINE).size)
+    settings = Settings(trials=100_000, strategy="random", batch=64, allocation=PERSISTENT)
+    tuner = Tuner([smallest], MACHINE, database, PretendingMeasurer(), learner(), settings)
+    tuner.search()
+    assert tuner.stopped_because == "nothing more is expected"
+    assert all(each.finished for each in tuner.tasks)
+
+
+@pytest.mark.parametrize("status", [status for status in STATUSES if status != "ok"])
+def test_failures_are_recorded_and_stop_nothing(database: Database, status: str) -> None:
+    every_other = itertools.cycle([None, status])
+    measurer = PretendingMeasurer(fail=lambda item: next(every_other))
+    tuner = make(database, measurer, trials=24)
+    tuner.search()
+    recorded = [record.measurement.status for record in database.records()]
+    assert (recorded.count("ok"), recorded.count(status)) == (12, 12)
+    assert sum(each.statuses[status] for each in tuner.tasks) == 12
+
+
+def test_a_task_whose_default_fails_is_left_as_it_is(database: Database) -> None:
+    measurer = PretendingMeasurer(fail=lambda item: "crash")
+    tuner = make(database, measurer, trials=12)
+    tuner.search()
+    tuner.settle()
+    assert measurer.compared == []
+    assert [finalists(each) for each in tuner.tasks] == [[]] * len(tuner.tasks)
+
+
+def test_ctrl_c_keeps_everything_and_the_next_run_goes_on(database: Database) -> None:
+    first = PretendingMeasurer(interrupt_at=13)
+    tuner = make(database, first, trials=40)
+    tuner.search()
+    assert tuner.interrupted
+    assert tuner.stopped_because == "interrupted"
+    assert len(database) == 13
+    second = PretendingMeasurer()
+    again = make(database, second, trials=20)
+    best = {each.task.key: each.best and each.best.seconds for each in again.tasks}
+    for each in tuner.tasks:
+        assert best[each.task.key] == (each.best and each.best.seconds)
+    again.search()
+    assert not set(traces(first)) & set(traces(second))
+    assert len(database) == 33
+
+
+def test_equal_seeds_measure_alike(tmp_path: Path) -> None:
+    runs = []
+    for number, seed in enumerate((5, 5, 6)):
+        measurer = PretendingMeasurer()
+        database = Database(tmp_path / f"{number}.sqlite")
+        tuner = make(database, measurer, trials=30, seed=seed, strategy="random")
+        tuner.search()
+        runs.append({key: sorted(t for k, t in traces(measurer) if k == key)
+                     for key, _ in traces(measurer)})  # fmt: skip
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_what_wins_the_race_is_accepted(database: Database) -> None:
+    measurer = PretendingMeasurer()
+    tuner = make(database, measurer, trials=40)
+    tuner.search()
+    tuner.settle()
+    for each in tuner.tasks:
+        accepted = database.accepted(each.task.key, each.task.text, KEY)
+        leaders = finalists(each)
+        assert accepted == (leaders[0].proposal.trace if leaders else None)
+    assert any(finalists(each) for each in tuner.tasks)
+
+
+def test_what_loses_the_race_is_not_accepted(database: Database) -> None:
+    measurer = PretendingMeasurer()
+    measurer.accepts = False
+    tuner = make(database, measurer, trials=40)
+    tuner.search()
+    tuner.settle()
+    assert measurer.compared
+    for each in tuner.tasks:
+        assert database.accepted(each.task.key, each.task.text, KEY) is None
+
+
+def test_an_accepted_schedule_that_loses_later_goes(database: Database) -> None:
+    tuner = make(database, PretendingMeasurer(), trials=40)
+    tuner.search()
+    tuner.settle()
+    measurer = PretendingMeasurer()
+    measurer.accepts = False
+    again = make(database, measurer, trials=40)
+    again.settle()
+    for each in again.tasks:
+        assert database.accepted(each.task.key, each.task.text, KEY) is None
+
+
+def test_unknown_strategies_are_refused(database: Database) -> None:
+    with pytest.raises(TuningError) as caught:
+        make(database, PretendingMeasurer(), strategy="guess")
+    assert str(caught.value) == (
+        "unknown strategy 'guess'\n"
+        "  hint: choose one of evolutionary, annealing, random, grid, model"
+    )
