@@ -26,9 +26,13 @@ from mlc.ir.operators import (
     recurrent_layers,
     reduce,
     resize,
+    sample,
     scan,
     scatter,
+    select_places,
     softmax,
+    suppress,
+    top_k,
 )
 
 _FILES = (
@@ -41,7 +45,11 @@ _FILES = (
     random,
     gather,
     scatter,
+    select_places,
+    top_k,
+    suppress,
     resize,
+    sample,
     reduce,
     arg_reduce,
     scan,

@@ -105,17 +105,23 @@ class Axis:
         if self.mode == "nearest":
             return np.ones((1, self.new))
         x = self.positions()
-        t = x - np.floor(x)
-        if self.mode == "linear":
-            return np.stack([1 - t, t])
-        a = self.cubic
-        near = [((a + 2) * s - (a + 3)) * s * s + 1 for s in (t, 1 - t)]
-        far = [((a * s - 5 * a) * s + 8 * a) * s - 4 * a for s in (1 + t, 2 - t)]
-        weights = np.stack([far[0], near[0], near[1], far[1]])
+        weights = array_weights(self.mode, self.cubic, x - np.floor(x))
         if self.exclude_outside:
             weights = np.where(self.places() == self.clamped_places(), weights, 0)
             weights = weights / weights.sum(axis=0)
         return weights
+
+
+def array_weights(mode: str, a: float, t: np.ndarray) -> np.ndarray:
+    """Weights of the taps, `[taps, …]`, by the distance from the one at or below a coordinate.
+
+    `mode` is linear or cubic; `a` is the coefficient of the cubic kernel.
+    """
+    if mode == "linear":
+        return np.stack([1 - t, t])
+    near = [((a + 2) * s - (a + 3)) * s * s + 1 for s in (t, 1 - t)]
+    far = [((a * s - 5 * a) * s + 8 * a) * s - 4 * a for s in (1 + t, 2 - t)]
+    return np.stack([far[0], near[0], near[1], far[1]])
 
 
 def resized_axes(shape: tuple[int, ...], attrs: Attrs) -> dict[int, Axis]:

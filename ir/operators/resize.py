@@ -65,9 +65,9 @@ _ROUND: dict[str, Callable[[Expr], Expr]] = {
 
 def _polynomial(x: Expr, *coefficients: float) -> Expr:
     """A polynomial by Horner's rule, the highest power first."""
-    result: Expr = number(coefficients[0], F64)
+    result: Expr = number(coefficients[0], x.dtype)
     for coefficient in coefficients[1:]:
-        result = Binary("add", Binary("mul", result, x), number(coefficient, F64))
+        result = Binary("add", Binary("mul", result, x), number(coefficient, x.dtype))
     return result
 
 
@@ -77,14 +77,17 @@ def _coordinate(axis: Axis, i: Expr) -> Expr:
     return Binary("sub", Binary("div", scaled, number(c.divisor, F64)), number(c.offset, F64))
 
 
-def _weights(axis: Axis, t: Expr) -> list[Expr]:
-    """Weights by the distance `t` of the coordinate from the tap at or below it."""
-    back = Binary("sub", number(1, F64), t)
-    if axis.mode == "linear":
+def tap_weights(mode: str, a: float, t: Expr) -> list[Expr]:
+    """Weights by the distance `t` of the coordinate from the tap at or below it.
+
+    `a` is the coefficient of the cubic kernel.
+    """
+    one = number(1, t.dtype)
+    back = Binary("sub", one, t)
+    if mode == "linear":
         return [back, t]
-    a = axis.cubic
     near = [_polynomial(s, a + 2, -(a + 3), 0, 1) for s in (t, back)]
-    beyond = [Binary("add", s, number(1, F64)) for s in (t, back)]
+    beyond = [Binary("add", s, one) for s in (t, back)]
     far = [_polynomial(s, a, -5 * a, 8 * a, -4 * a) for s in beyond]
     return [far[0], near[0], near[1], far[1]]
 
@@ -130,7 +133,7 @@ class _Tables:
         low = Unary("floor", x)
         first = Cast(low, I64) - (axis.taps // 2 - 1)
         places = [first + tap for tap in range(axis.taps)]
-        weights = _weights(axis, Binary("sub", x, low))
+        weights = tap_weights(axis.mode, axis.cubic, Binary("sub", x, low))
         if axis.mode == "cubic" and axis.exclude_outside:
             weights = [
                 Select(compare("eq", place, _inside(place, axis)), weight, number(0, F64))

@@ -32,6 +32,7 @@ from mlc.importers.onnx.converters import (
     recurrent,
     reduction,
     reversal,
+    sampling,
     signal,
     text,
     traditional,
@@ -62,6 +63,7 @@ GROUPS: Mapping[str, Table] = {
     "random": random.CONVERTERS,
     "recurrent": {**recurrent.CONVERTERS, **reversal.CONVERTERS},
     "reduction": reduction.CONVERTERS,
+    "sampling": sampling.CONVERTERS,
     "signal": signal.CONVERTERS,
     "text": text.CONVERTERS,
 }

@@ -17,7 +17,8 @@ from mlc.importers.onnx.node import Converter, NodeView
 from mlc.ir.graph import Value
 
 
-def _kernel(builder: Builder, node: NodeView, weights: Value) -> tuple[int, ...]:
+def kernel_sizes(builder: Builder, node: NodeView, weights: Value) -> tuple[int, ...]:
+    """The spatial sizes of `weights` [O, C, *kernel]."""
     sizes = tuple(size for size in weights.type.shape[2:] if isinstance(size, int))
     if len(sizes) != weights.type.rank - 2:
         raise builder.unresolved(f"{node.op_type}: the size of the kernel {weights.type}")
@@ -29,7 +30,7 @@ def _kernel(builder: Builder, node: NodeView, weights: Value) -> tuple[int, ...]
     return sizes
 
 
-def _with_bias(builder: Builder, result: Value, bias: Value | None) -> list[Value]:
+def with_bias(builder: Builder, result: Value, bias: Value | None) -> list[Value]:
     """Add one number per output channel."""
     if bias is None:
         return [result]
@@ -39,7 +40,7 @@ def _with_bias(builder: Builder, result: Value, bias: Value | None) -> list[Valu
 
 def convolved(builder: Builder, node: NodeView, x: Value, weights: Value) -> Value:
     """The convolution that the attributes of `node` describe, without a bias."""
-    windows = Windows.of(builder, node, x, _kernel(builder, node, weights))
+    windows = Windows.of(builder, node, x, kernel_sizes(builder, node, weights))
     return builder.emit(
         "conv",
         x,
@@ -54,13 +55,13 @@ def convolved(builder: Builder, node: NodeView, x: Value, weights: Value) -> Val
 
 def _conv(builder: Builder, node: NodeView) -> list[Value]:
     result = convolved(builder, node, node.input(0), node.input(1))
-    return _with_bias(builder, result, node.optional(2))
+    return with_bias(builder, result, node.optional(2))
 
 
 def _conv_transpose(builder: Builder, node: NodeView) -> list[Value]:
     x, weights = node.input(0), node.input(1)
     rank = spatial_rank(node, x)
-    kernel = _kernel(builder, node, weights)
+    kernel = kernel_sizes(builder, node, weights)
     strides = per_axis(node, "strides", rank, 1, least=1)
     dilations = per_axis(node, "dilations", rank, 1, least=1)
     extents = [(size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True)]
@@ -76,7 +77,7 @@ def _conv_transpose(builder: Builder, node: NodeView) -> list[Value]:
         dilations=dilations,
         groups=node.integer("group", 1),
     )
-    return _with_bias(builder, result, node.optional(2))
+    return with_bias(builder, result, node.optional(2))
 
 
 def _transpose_padding(
