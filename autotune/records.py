@@ -9,7 +9,6 @@ comparison found faster than the default; only accepted records decide how a mod
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import sqlite3
@@ -162,18 +161,11 @@ class Database:
         found = self.accepted_record(task_key, machine)
         return None if found is None or found.func_text != func_text else found.trace
 
-    def digest(self, machine: MachineKey) -> str:
-        """SHA-256 of all that the database decides for a machine."""
-        select = (
-            "SELECT r.task, r.trace FROM accepted a JOIN records r ON r.id = a.record "
-            "JOIN machines m ON m.id = a.machine WHERE m.key = ? ORDER BY r.task"
-        )
-        choose = (
-            "SELECT d.model, d.decision FROM decisions d JOIN machines m ON m.id = d.machine "
-            "WHERE m.key = ? ORDER BY d.model"
-        )
-        both = [self._rows(query, (machine.text,)) for query in (select, choose)]
-        return hashlib.sha256(json.dumps(both).encode()).hexdigest()
+    def accepted_traces(self, machine: MachineKey) -> dict[str, tuple[str, Trace]]:
+        """Loops and trace of every task with an accepted record, by task."""
+        rows = self._rows(f"{_SELECT} WHERE m.key = ? AND r.id = a.record", (machine.text,))
+        found = (_record(row)[0] for row in rows)
+        return {record.task_key: (record.func_text, record.trace) for record in found}
 
     def decide(self, model_key: str, machine: MachineKey, decision: Mapping[str, Any]) -> None:
         """Keep a decision about a whole model, such as the variant of its graph, as JSON."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from mlc.autotune.records import machine_key
+from mlc.autotune.tuned import TunedSchedules, Tuning, tuned_schedules
 from mlc.backends.llvm.link import link_shared
 from mlc.backends.llvm.machine import load_object
 from mlc.backends.llvm.targets import resolve
@@ -51,6 +53,7 @@ def compile(
     cache: bool | str | os.PathLike[str] = True,
     verify: VerifyLevel = "changed",
     check_bounds: bool = False,
+    tuning: Tuning | None = None,
     max_variants: int = DEFAULT_MAX_VARIANTS,
 ) -> Module | StagedModule:
     """Compile a model into one native function, or, where its shapes are open, into several.
@@ -72,6 +75,8 @@ def compile(
         "all" checks the loops of each kernel too.
     check_bounds: compiled code checks every access to memory before it happens; a call with one
         that would leave its buffer raises `MlcError`.
+    tuning: what `mlc.tune` found, its database or the path of one: a kernel with an accepted record
+        for this target, precision and number of threads is scheduled as the record says.
     max_variants: so many compiled stages a `StagedModule` keeps; those used least recently go.
 
     Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError` …
@@ -80,7 +85,8 @@ def compile(
     _check_runs_here(resolved)
     _check_level(verify)
     folder = None if dump is None else Path(dump)
-    compile_graph = _Stages(resolved, options, verify, folder, _open(cache))
+    schedules = _schedules(tuning, resolved, options)
+    compile_graph = _Stages(resolved, options, verify, folder, _open(cache), schedules)
     if isinstance(model, Graph):
         return compile_graph.whole(import_graph(model, shapes, verify))
     source = read_model(model)
@@ -106,6 +112,7 @@ class _Stages:
     verify: VerifyLevel
     folder: Path | None
     store: CompileCache | None
+    schedules: TunedSchedules | None = None
     count: int = 0
 
     def whole(self, graph: Graph) -> Module:
@@ -121,16 +128,19 @@ class _Stages:
     def _compiled(self, graph: Graph, context: Context) -> Module:
         """The module of a graph, out of the cache if it is there."""
         if self.store is None:
-            return load_compiled(build(graph, self.target, self.options, context))
-        key = _key(graph, self.target, self.options, context)
+            return load_compiled(self._build(graph, context))
+        key = _key(graph, self.target, self.options, context, self.schedules)
         if context.dump is None:
             module = self.store.load(key, object_loader=load_object, linker=link_shared)
             if module is not None:
                 provide_assembly(module.texts, module.kernels, self.target)
                 return module
-        compiled = build(graph, self.target, self.options, context)
+        compiled = self._build(graph, context)
         self.store.store(key, compiled)
         return load_compiled(compiled)
+
+    def _build(self, graph: Graph, context: Context) -> Compiled:
+        return build(graph, self.target, self.options, context, tuning=self.schedules)
 
 
 def compile_only(
@@ -143,12 +153,15 @@ def compile_only(
     dump: str | os.PathLike[str] | None = None,
     verify: VerifyLevel = "changed",
     check_bounds: bool = False,
+    tuning: Tuning | None = None,
 ) -> Compiled:
     """Compile for a machine that need not be this one; the result can be linked, not called."""
     resolved, options = resolve_options(target, num_threads, precision, check_bounds)
     _check_level(verify)
     context = _context(resolved, None if dump is None else Path(dump), verify)
-    return build(import_graph(model, shapes, verify), resolved, options, context)
+    schedules = _schedules(tuning, resolved, options)
+    graph = import_graph(model, shapes, verify)
+    return build(graph, resolved, options, context, tuning=schedules)
 
 
 def load_compiled(compiled: Compiled) -> Module:
@@ -252,13 +265,28 @@ def _open(cache: bool | str | os.PathLike[str]) -> CompileCache | None:
     return open_cache(None if cache is True else cache)
 
 
-def _key(graph: Graph, target: Target, options: Options, context: Context) -> str:
+def _schedules(tuning: Tuning | None, target: Target, options: Options) -> TunedSchedules | None:
+    """What was accepted for the target, as it is now."""
+    if tuning is None:
+        return None
+    exact = options.precision == "exact"
+    return tuned_schedules(tuning, machine_key(target, options.num_threads, exact))
+
+
+def _key(
+    graph: Graph,
+    target: Target,
+    options: Options,
+    context: Context,
+    schedules: TunedSchedules | None,
+) -> str:
     context.digests.learn(graph.constants.values(), available_processors())
     return cache_key(
         {
             "graph": print_graph(graph, context.digests),
             "target": repr(target),
             "options": repr(options),
+            "schedules": "" if schedules is None else schedules.digest,
             "versions": repr(versions()),
             "compiler": sources_digest(),
         }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlc.autotune.apply_trace import apply_trace
+from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.autotune.measurement import MeasureInput
 from mlc.backends.llvm.emit.function import workspaces
 from mlc.backends.llvm.emit.timing import emit_timed

@@ -67,7 +67,7 @@ def difference(found: Array, expected: Array, dtype: DType, exact: bool) -> str 
     wrong = ~(same | (error <= bound))
     if not wrong.any():
         return None
-    worst = float(np.nan_to_num(error[wrong], nan=np.inf).max())
+    worst = float(np.nan_to_num(error[wrong], nan=np.inf, posinf=np.inf).max())
     return (
         f"{np.count_nonzero(wrong)} of {wrong.size} elements are off, by up to {worst:.3g} "
         f"where {bound:.3g} is allowed"

@@ -24,6 +24,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, s
 _NO_MEMORY = ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate memory")
 _SHOWN = 200
 _WAIT_SECONDS = 5.0
+_START_SECONDS = 60.0
 
 
 class WorkerDiedError(Exception):
@@ -39,6 +40,7 @@ class WorkerProcess:
     """One worker. It is started at once, and ready after some hundred milliseconds."""
 
     def __init__(self, memory_bytes: int) -> None:
+        self._ready = False
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by kill)
         self._ending = threading.Lock()
         self._channel, theirs = socket.socketpair()
@@ -62,13 +64,16 @@ class WorkerProcess:
         return self._process.pid
 
     def request(self, header: Header, blob: bytes, limit_seconds: float) -> tuple[Header, bytes]:
-        """Send a job and wait for the answer.
+        """Send a job and wait for the answer; the time that a worker takes to start is extra.
 
         Raises `WorkerDiedError` when there is none in time, and when the worker died; it is of no
         use any more in both cases.
         """
-        deadline = time.monotonic() + limit_seconds
         try:
+            if not self._ready:
+                receive(self._channel, time.monotonic() + _START_SECONDS)
+                self._ready = True
+            deadline = time.monotonic() + limit_seconds
             self._channel.settimeout(limit_seconds)
             send(self._channel, {**header, "limit_seconds": limit_seconds}, blob)
             return receive(self._channel, deadline)

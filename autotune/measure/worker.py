@@ -18,11 +18,12 @@ from mlc.autotune.measure.frames import ClosedError, Header, receive, send
 from mlc.autotune.measure.jobs import JOBS
 from mlc.errors import MlcError
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 2.0
 
 
 def serve(channel: socket.socket) -> None:
-    """Answer jobs until the socket is closed."""
+    """Say hello, then answer jobs until the socket is closed."""
+    send(channel, {"status": "ok"})
     while True:
         header, blob = receive(channel)
         signal.setitimer(signal.ITIMER_REAL, header["limit_seconds"] + _GRACE_SECONDS)
