@@ -35,10 +35,7 @@ def cast(node: NodeView, value: Held) -> list[Array]:
         return [string_array(list(np.reshape(texts, -1)), array.shape)]
     dtype = dtype_from_onnx(code, "Cast: the result").numpy
     numbers = [_number(text, dtype) for text in required_strings(array, "Cast: the input").flat]
-    try:
-        return [np.array(numbers).astype(dtype).reshape(array.shape)]
-    except (OverflowError, ValueError) as error:
-        raise InputError(f"Cast: a number does not fit {dtype}: {error}") from None
+    return [np.array(numbers, dtype).reshape(array.shape)]
 
 
 _SPECIAL = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
@@ -50,11 +47,12 @@ def _text(number: Any) -> str:
     return _SPECIAL.get(text, text)
 
 
-def _number(text: str, dtype: np.dtype[Any]) -> float | int:
+def _number(text: str, dtype: np.dtype[Any]) -> Any:
     try:
         if dtype.kind not in "iu":
-            return float(text)
-        return int(text) if text.strip().lstrip("+-").isdigit() else int(float(text))
+            return dtype.type(float(text))
+        digits = text.strip().lstrip("+-").isdigit()
+        return dtype.type(int(text) if digits else int(float(text)))
     except (ValueError, OverflowError):
         raise InputError(f"Cast: {text!r} is no number of type {dtype}") from None
 
