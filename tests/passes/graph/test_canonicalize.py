@@ -133,7 +133,7 @@ def test_canonical_forms(case: str) -> None:
         "%out: f32[2,3] = div(%x, %zero)",
         "%out: f32[2,3] = div(%x, %tiny)",
         # The last bit of a quotient decides where a tie goes.
-        "%q: f32[2,3] = div(%x, %two)  %out: f32[2,3] = round(%q)",
+        "%q: f32[2,3] = div(%x, %five)  %out: f32[2,3] = round(%q)",
         "%out: f32[2,3] = pow(%x, %five)",
         "%out: f32[2,3] = clip(%x) {min = -1.0, max = inf}",
         # The factor is one but makes the result larger.
