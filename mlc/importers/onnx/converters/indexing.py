@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mlc.errors import ModelError, UnsupportedError
+from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.node import Converter, NodeView
-from mlc.importers.onnx.symbolic import product
 from mlc.ir.dtype import I64
 from mlc.ir.graph import Value
 
@@ -54,28 +51,6 @@ def _scatter_nd(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.emit("scatter_nd", *node.present(), reduction=_reduction(node))]
 
 
-def _compress(builder: Builder, node: NodeView) -> list[Value]:
-    """Keep the slices where a constant condition holds."""
-    x = node.input(0)
-    condition = builder.array(node.input(1))
-    if condition is None:
-        raise UnsupportedError("Compress: a condition computed from data is not supported")
-    axis = 0
-    if node.has("axis"):
-        axis = node.axis("axis", x.type.rank)
-    else:
-        x = builder.reshape(x, (product(x.type.shape),))
-    kept = builder.integers([int(place) for place in np.flatnonzero(condition)])
-    return [builder.emit("gather", x, kept, axis=axis)]
-
-
-def _non_zero(builder: Builder, node: NodeView) -> list[Value]:
-    array = builder.array(node.input(0))
-    if array is None:
-        raise UnsupportedError("NonZero: an input computed from data is not supported")
-    return [builder.constant(np.array(np.nonzero(np.atleast_1d(array)), np.int64))]
-
-
 def _one_hot(builder: Builder, node: NodeView) -> list[Value]:
     """Indices may count from the end; those out of range give a row of the off value."""
     indices, values = node.input(0), node.input(2)
@@ -95,11 +70,9 @@ def _one_hot(builder: Builder, node: NodeView) -> list[Value]:
 
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
-    "Compress": _compress,
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
-    "NonZero": _non_zero,
     "OneHot": _one_hot,
     "Scatter": _scatter_elements,
     "ScatterElements": _scatter_elements,
