@@ -62,6 +62,7 @@ OBJECTIVES: Mapping[str, Objective] = {
 
 _PARAMETERS: Mapping[str, object] = {
     "tree_method": "hist",
+    "max_bin": 64,  # with 256, the default, training takes three times as long
     "max_depth": 6,
     "eta": 0.1,
     "min_child_weight": 1,

@@ -19,6 +19,8 @@ Features = NDArray[np.float32]
 FEWEST = 12
 """Samples before the model is believed."""
 
+_TREES = 10
+
 
 class Model(Protocol):
     """What is needed of a cost model."""
@@ -26,8 +28,8 @@ class Model(Protocol):
     def fit(self, samples: Sequence[Sample]) -> None:
         """Learn from all samples anew."""
 
-    def refit(self, samples: Sequence[Sample]) -> None:
-        """Learn a little more, quickly."""
+    def refit(self, samples: Sequence[Sample], rounds: int = ...) -> None:
+        """Learn a little more, in a few trees."""
 
     def predict(self, features: Features) -> NDArray[Any]:
         """The score of each row: higher is faster."""
@@ -41,7 +43,7 @@ class Learner:
     what is known.
     """
 
-    def __init__(self, model: Model | None, *, step: int = 8, growth: float = 1.5) -> None:
+    def __init__(self, model: Model | None, *, step: int = 16, growth: float = 1.5) -> None:
         self.model = model
         self.samples: list[Sample] = []
         self.step = step
@@ -61,13 +63,15 @@ class Learner:
     def learn(self) -> None:
         """Bring the model up to date, where enough is new."""
         number = len(self.samples)
-        if self.model is None or number < FEWEST or number - self._learnt < self.step:
+        if self.model is None or number < FEWEST:
+            return
+        if self.guided and number - self._learnt < self.step:
             return
         if number >= self.growth * self._learnt_anew:
             self.model.fit(self.samples)
             self._learnt_anew = number
         else:
-            self.model.refit(self.samples)
+            self.model.refit(self.samples, _TREES)
         self._learnt = number
 
     def scores(self, features: Sequence[Features]) -> NDArray[np.float32]:

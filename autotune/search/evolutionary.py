@@ -3,7 +3,9 @@
 The first generation is the default, the best measured so far, points that were fast elsewhere, and
 random ones. Parents are drawn by their rank; children are mutations and crossovers. The best of all
 generations are proposed, apart from one another in their knobs, together with a share of random
-ones (ε-greedy), so that the model hears of what it does not know.
+ones (ε-greedy), so that the model hears of what it does not know. A generation is small, because
+scheduling a candidate takes a tenth of the time of measuring it; but what was not proposed stays in
+the pool, where the next generation has to beat it.
 
 Source: L. Zheng et al., "Ansor: generating high-performance tensor programs for deep learning",
 OSDI 2020, section 5.1; the spread of a batch follows T. Chen et al., "Learning to optimize tensor
@@ -18,6 +20,9 @@ from typing import ClassVar
 from mlc.autotune.search.base import Search, spread
 from mlc.autotune.search.problem import Problem, Proposal
 from mlc.passes.schedule.templates.base import Knobs
+
+_POOL = 8
+"""How many candidates wait for each one proposed."""
 
 
 class Evolutionary(Search):
@@ -34,8 +39,8 @@ class Evolutionary(Search):
         problem: Problem,
         seed: int = 0,
         *,
-        generations: int = 2,
-        children: int = 3,
+        generations: int = 1,
+        children: int = 2,
         mutation: float = 0.7,
         greedy: float = 0.85,
     ) -> None:
@@ -75,17 +80,17 @@ class Evolutionary(Search):
         return {candidate.key: candidate for candidate in others[:number]}
 
     def _evolved(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
-        """The model's choice among what was thought of so far and what the generations add."""
+        """The model's choice among what was thought of so far and what a generation adds."""
         if number <= 0:
             return {}
         pool = {key: each for key, each in self._pool.items() if self.is_new(each)}
         if not pool:
-            pool = self.any_new(self.children * number)
+            pool = self.any_new(number)
         for _ in range(self.generations):
             parents = self.ranked([*pool.values(), *self._best()])
             pool.update(self.fresh(self.children * number, self._offspring(parents, number)))
         ranked = self.ranked([each for key, each in pool.items() if key not in known])
-        self._pool = {each.key: each for each in ranked[: 8 * number]}
+        self._pool = {each.key: each for each in ranked[: _POOL * number]}
         return {each.key: each for each in spread(ranked, number)}
 
     def _best(self) -> list[Proposal]:

@@ -91,7 +91,7 @@ class Pessimist:
     def fit(self, samples: Sequence[Sample]) -> None:
         self.fitted.append(len(samples))
 
-    def refit(self, samples: Sequence[Sample]) -> None:
+    def refit(self, samples: Sequence[Sample], rounds: int = 20) -> None:
         self.fitted.append(-len(samples))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
