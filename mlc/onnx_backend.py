@@ -17,7 +17,8 @@ from onnx.backend import base
 
 from mlc.api import compile as compile_model
 from mlc.errors import UnsupportedError
-from mlc.importers.onnx import survey
+from mlc.staged.check import survey
+from mlc.staged.hosts import HOST_STEPS
 
 
 class Runnable(Protocol):
@@ -51,7 +52,9 @@ class Backend(base.Backend):
     @classmethod
     def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **_: Any) -> bool:
         """Whether every node of the model has an operator that mlc knows."""
-        return cls.supports_device(device) and all(row.supported for row in survey(model))
+        return cls.supports_device(device) and all(
+            row.supported for row in survey(model, {}, HOST_STEPS)
+        )
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **options: Any) -> BackendRep:

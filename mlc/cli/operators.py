@@ -12,7 +12,9 @@ from rich.console import Console
 
 from mlc.cli import options
 from mlc.cli.console import output, table, working
-from mlc.importers.onnx import SurveyRow, operators_by_group, survey
+from mlc.importers.onnx import SurveyRow, operators_by_group
+from mlc.staged.check import survey
+from mlc.staged.hosts import HOST_STEPS
 
 
 def operators(
@@ -29,7 +31,8 @@ def operators(
         _print_all(output())
         return
     with working(f"reading {model.name}"):
-        rows = survey(model, options.Settings(shapes=shape).shape_mapping())
+        shapes = options.Settings(shapes=shape).shape_mapping()
+        rows = survey(model, shapes or {}, HOST_STEPS)
     console = output()
     _print_needs(console, rows)
     missing = [row for row in rows if not row.supported]

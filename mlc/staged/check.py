@@ -8,32 +8,51 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import onnx
 
 from mlc.errors import MlcError, UnsupportedError
+from mlc.importers.onnx.conversion import initializers
 from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
 from mlc.importers.onnx.expansion import Origin
-from mlc.importers.onnx.inputs import Declared
+from mlc.importers.onnx.inputs import Declared, Shapes, declared_inputs
 from mlc.importers.onnx.node import node_loc
-from mlc.importers.onnx.reading import Source
+from mlc.importers.onnx.reading import ModelLike, Source, read_model
 from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter, is_known
 from mlc.importers.onnx.tensors import DTYPES
 from mlc.ir.types import TensorType
-from mlc.staged.importing import StageConversion, Waiting, WantsHost
-from mlc.staged.region import Pending, Region
+from mlc.staged.importing import StageConversion, Waiting
+from mlc.staged.region import Pending, Region, model_region
+from mlc.staged.step import Steps, takes_step
 
 
-def check_supported(
-    source: Source, part: Region, inputs: Sequence[Declared], wants_host: WantsHost
-) -> None:
+def check_supported(source: Source, part: Region, inputs: Sequence[Declared], steps: Steps) -> None:
     """Raise `UnsupportedError` that lists all nodes of a model that surely cannot be compiled."""
-    conversion = _Check(source, part, _types(inputs), {}, wants_host)
-    conversion.import_region()
-    rows = [*conversion.rows, *conversion.unknown()]
-    error = unsupported_error(rows)
+    error = unsupported_error(_checked(source, part, inputs, steps).refused)
     if error is not None:
         raise error
+
+
+def survey(model: ModelLike, shapes: Shapes, steps: Steps) -> list[SurveyRow]:
+    """One row per node of the model's graph that the outputs need, and per unsupported inner node.
+
+    Raises `ModelError` where the model cannot be read at all.
+    """
+    source = read_model(model)
+    tensors = initializers(source.graph, source.spans)
+    given = [value for value in source.graph.input if value.name not in tensors]
+    part = model_region(source)
+    check = _checked(source, part, declared_inputs(given, shapes), steps)
+    refused = {row.node: row for row in check.refused}
+    rows = [refused.pop(node_loc(item.node), check.row(item)) for item in part.nodes]
+    return [*rows, *refused.values()]
+
+
+def _checked(source: Source, part: Region, inputs: Sequence[Declared], steps: Steps) -> _Check:
+    check = _Check(source, part, _types(inputs), {}, partial(takes_step, steps))
+    check.import_region()
+    return check
 
 
 def _types(inputs: Sequence[Declared]) -> dict[str, TensorType | None]:
@@ -63,27 +82,26 @@ class _Check(StageConversion):
             except MlcError:
                 self._put_off(item)
 
-    def unknown(self) -> Iterator[SurveyRow]:
-        """Rows of the nodes that were put off, or lie in subgraphs, and that nobody can compute."""
-        return self._unknown(item for item, _ in self.put_off)
+    @property
+    def refused(self) -> list[SurveyRow]:
+        """Rows of nodes that were refused, and of those nobody can compute that were put off."""
+        return [*self.rows, *self._unknown(item for item, _ in self.put_off)]
+
+    def row(self, item: Pending, reason: str = "") -> SurveyRow:
+        """The row of a node: supported where there is no reason against it."""
+        node = item.node
+        domain = DOMAIN_ALIASES.get(node.domain, node.domain)
+        opset = item.origin.opsets.get(domain, 0)
+        types = tuple(map(self._type_of, node.input))
+        return SurveyRow(node_loc(node), node.op_type, domain, opset, types, not reason, reason)
 
     def _unknown(self, items: Iterable[Pending]) -> Iterator[SurveyRow]:
         for item in items:
             node = item.node
             domain = DOMAIN_ALIASES.get(node.domain, node.domain)
-            opset = item.origin.opsets.get(domain, 0)
             reason = self._reason(node, domain, item.origin)
             if reason:
-                types = tuple(map(self._type_of, node.input))
-                yield SurveyRow(
-                    node_loc(node),
-                    node.op_type,
-                    domain,
-                    opset,
-                    types,
-                    False,
-                    reason,
-                )
+                yield self.row(item, reason)
             for attribute in node.attribute:
                 for graph in (attribute.g, *attribute.graphs):
                     yield from self._unknown(Pending(inner, item.origin) for inner in graph.node)

@@ -21,8 +21,9 @@ from mlc.staged.check import check_supported
 from mlc.staged.held import Held
 from mlc.staged.ports import OpenPort, bound_inputs
 from mlc.staged.region import model_region
-from mlc.staged.runner import Runner, Steps
+from mlc.staged.runner import Runner
 from mlc.staged.stage import CompileGraph
+from mlc.staged.step import Steps
 
 DEFAULT_MAX_VARIANTS = 32
 """So many compiled stages are kept, unless told otherwise."""
@@ -59,7 +60,7 @@ class StagedModule:
         self._region = model_region(source)
         self._runner = Runner(source, compile_graph, steps, max_variants)
         self._closed = False
-        check_supported(source, self._region, declared, self._runner.wants_host)
+        check_supported(source, self._region, declared, steps)
 
     @property
     def name(self) -> str:

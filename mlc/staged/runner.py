@@ -16,7 +16,7 @@ import onnx
 from mlc.errors import InputError, MlcError
 from mlc.importers.onnx.node import NodeView, checked_attributes, node_loc
 from mlc.importers.onnx.reading import Source
-from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter
+from mlc.importers.onnx.registry import DOMAIN_ALIASES
 from mlc.ir.dtype import dtype_of
 from mlc.ir.graph import Value
 from mlc.ir.types import TensorType
@@ -25,9 +25,7 @@ from mlc.staged.importing import import_stage
 from mlc.staged.lru import LruCache
 from mlc.staged.region import Environment, Pending, Region
 from mlc.staged.stage import CompileGraph, HostCall, Stage, made_stage
-from mlc.staged.step import Body, HostStep, SingleStage
-
-Steps = Mapping[tuple[str, str], HostStep]
+from mlc.staged.step import Body, SingleStage, Steps, takes_step
 
 
 class Runner:
@@ -88,7 +86,7 @@ class Runner:
         demands = self._demands.get(signature) or ()
         while True:
             known = {name: _array(live[name]).copy() for name in demands}
-            found = import_stage(self._source, part, types, known, self.wants_host)
+            found = import_stage(self._source, part, types, known, partial(takes_step, self._steps))
             if not found.demands:
                 break
             demands += found.demands
@@ -99,14 +97,6 @@ class Runner:
         self._demands.put(signature, demands)
         self._stages.put((signature, _elements(demands, live)), stage)
         return stage
-
-    def wants_host(self, node: onnx.NodeProto, domain: str, opset: int, foreign: bool) -> bool:
-        """Whether the host computes a node."""
-        step = self._steps.get((domain, node.op_type))
-        if step is None:
-            return False
-        converted = find_converter(domain, node.op_type, opset) is not None
-        return not converted or foreign or step.wants(node)
 
     def _host_call(self, item: Pending, environment: Environment) -> HostCall:
         node = item.node

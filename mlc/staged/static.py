@@ -11,9 +11,9 @@ from mlc.importers.onnx.demand import NeedsValue
 from mlc.importers.onnx.importer import import_source
 from mlc.importers.onnx.inputs import Declared, Shapes, declared_inputs
 from mlc.importers.onnx.reading import Source
-from mlc.importers.onnx.registry import DOMAIN_ALIASES, find_converter
+from mlc.importers.onnx.registry import DOMAIN_ALIASES
 from mlc.ir.graph import Graph
-from mlc.staged.runner import Steps
+from mlc.staged.step import Steps, takes_step
 
 
 def static_graph(source: Source, shapes: Shapes, steps: Steps) -> Graph | None:
@@ -57,9 +57,4 @@ def _all(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 def _needs_host(node: onnx.NodeProto, source: Source, steps: Steps) -> bool:
     domain = DOMAIN_ALIASES.get(node.domain, node.domain)
-    step = steps.get((domain, node.op_type))
-    if step is None:
-        return False
-    return step.wants(node) or (
-        find_converter(domain, node.op_type, source.opsets.get(domain, 0)) is None
-    )
+    return takes_step(steps, node, domain, source.opsets.get(domain, 0))

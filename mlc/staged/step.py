@@ -15,6 +15,7 @@ from typing import Protocol
 import onnx
 
 from mlc.importers.onnx.node import NodeView
+from mlc.importers.onnx.registry import find_converter
 from mlc.runtime.module import Module
 from mlc.staged.held import Array, Held
 
@@ -81,3 +82,18 @@ class HostStep:
 
     run: Run
     wants: Callable[[onnx.NodeProto], bool] = always
+
+
+Steps = Mapping[tuple[str, str], HostStep]
+"""Domain ("" is ONNX's own) and name of the operator → its step."""
+
+
+def takes_step(
+    steps: Steps, node: onnx.NodeProto, domain: str, opset: int, foreign: bool = False
+) -> bool:
+    """Whether the host computes a node; `foreign`: it reads what is no plain tensor."""
+    step = steps.get((domain, node.op_type))
+    if step is None:
+        return False
+    converted = find_converter(domain, node.op_type, opset) is not None
+    return not converted or foreign or step.wants(node)
