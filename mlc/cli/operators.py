@@ -48,6 +48,8 @@ def operators(
 
 def _print_all(console: Console) -> None:
     groups = operators_by_group()
+    compiled = {member for members in groups.values() for member in members}
+    groups["steps of the host"] = sorted({name for _, name in HOST_STEPS} - compiled)
     for name, members in groups.items():
         console.print(f"[bold]{name}[/] ({len(members)})", highlight=False)
         console.print(f"  {', '.join(members)}", highlight=False)
