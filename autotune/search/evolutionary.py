@@ -4,7 +4,7 @@ The first generation is the default, the best measured so far, points that were 
 random ones. Parents are drawn by their rank; children are mutations and crossovers. The best of all
 generations are proposed, apart from one another in their knobs, together with a share of random
 ones (ε-greedy), so that the model hears of what it does not know. A generation is small, because
-scheduling a candidate takes a tenth of the time of measuring it; but what was not proposed stays in
+scheduling a candidate takes a part of the time of measuring it; but what was not proposed stays in
 the pool, where the next generation has to beat it.
 
 Source: L. Zheng et al., "Ansor: generating high-performance tensor programs for deep learning",
@@ -40,7 +40,7 @@ class Evolutionary(Search):
         seed: int = 0,
         *,
         generations: int = 1,
-        children: int = 2,
+        children: int = 3,
         mutation: float = 0.7,
         greedy: float = 0.85,
     ) -> None:

@@ -49,9 +49,12 @@ def bench(
     precision: options.PrecisionName = options.Precision.fast,
     cache: options.Cache = True,
     cache_folder: options.CacheFolder = None,
+    tuning: options.Tuning = None,
 ) -> None:
     """Time a model: the median and the least of several runs."""
-    settings = options.Settings(target, shape, threads, precision, None, cache, cache_folder)
+    settings = options.Settings(
+        target, shape, threads, precision, None, cache, cache_folder, tuning=tuning
+    )
     if against is not None and model.is_dir():
         raise InputError(f"{against.value} needs the ONNX file, '{model}' is an artifact")
     module = settings.open(model)

@@ -32,11 +32,12 @@ def compile_model(
     dump: options.Dump = None,
     cache: options.Cache = True,
     cache_folder: options.CacheFolder = None,
+    tuning: options.Tuning = None,
     check_bounds: options.CheckBounds = False,
 ) -> None:  # fmt: skip
     """Compile a model and write it as a folder: native code, weights and a manifest."""
     settings = options.Settings(
-        target, shape, threads, precision, dump, cache, cache_folder, check_bounds
+        target, shape, threads, precision, dump, cache, cache_folder, check_bounds, tuning
     )
     folder = output_folder or Path(model.stem + ".mlc")
     resolved = resolve(target)
@@ -65,6 +66,7 @@ def _compile_for_another_machine(model: Path, folder: Path, settings: options.Se
             precision=settings.precision.value,
             dump=settings.dump,
             check_bounds=settings.check_bounds,
+            tuning=settings.tuning,
         )
     with working(f"writing {folder}"):
         write_artifact(compiled, folder, linker=link_shared)

@@ -41,9 +41,12 @@ def inspect(
     precision: options.PrecisionName = options.Precision.fast,
     cache: options.Cache = True,
     cache_folder: options.CacheFolder = None,
+    tuning: options.Tuning = None,
 ) -> None:
     """Print a model's intermediate representation, or its machine code."""
-    settings = options.Settings(target, shape, threads, precision, None, cache, cache_folder)
+    settings = options.Settings(
+        target, shape, threads, precision, None, cache, cache_folder, tuning=tuning
+    )
     module = settings.open(model)
     if list_kernels:
         _print_kernels(module)

@@ -115,6 +115,15 @@ CacheFolder = Annotated[
     ),
 ]  # fmt: skip
 
+Tuning = Annotated[
+    Path | None,
+    typer.Option(
+        "--tuning", envvar="MLC_TUNING", metavar="FILE",
+        help="Compile with what 'mlc tune' found: the database that it names.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+
 CheckBounds = Annotated[
     bool,
     typer.Option(
@@ -139,6 +148,7 @@ class Settings:
     cache: bool = True
     cache_folder: Path | None = None
     check_bounds: bool = False
+    tuning: Path | None = None
 
     def shape_mapping(self) -> dict[str, tuple[int, ...]]:
         """The shapes by input."""
@@ -156,6 +166,7 @@ class Settings:
                 dump=self.dump,
                 cache=(self.cache_folder or True) if self.cache else False,
                 check_bounds=self.check_bounds,
+                tuning=self.tuning,
             )
 
     def open(self, path: Path) -> Module:

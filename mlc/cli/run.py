@@ -28,11 +28,12 @@ def run(
     precision: options.PrecisionName = options.Precision.fast,
     cache: options.Cache = True,
     cache_folder: options.CacheFolder = None,
+    tuning: options.Tuning = None,
     check_bounds: options.CheckBounds = False,
 ) -> None:
     """Run a model once and describe its outputs."""
     settings = options.Settings(
-        target, shape, threads, precision, None, cache, cache_folder, check_bounds
+        target, shape, threads, precision, None, cache, cache_folder, check_bounds, tuning
     )
     module = settings.open(model)
     feeds = arrays.gather_inputs(module.inputs, input_file or (), seed)

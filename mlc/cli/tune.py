@@ -90,7 +90,7 @@ def tune_model(
     """Search faster schedules for a model's kernels, by measuring candidates on this machine.
 
     Ctrl-C ends the search and keeps what was found; another run goes on from there. Afterwards
-    'mlc compile --tuned' compiles with what was found.
+    'mlc compile --tuning FILE' compiles with what was found.
     """
     settings = options.Settings(target, shape, threads, precision)
     for path in report or ():
@@ -112,5 +112,7 @@ def tune_model(
             watch=watch,
         )
     output().print(str(outcome), markup=False, highlight=False, soft_wrap=True)
+    hint = f"mlc compile {model} --tuning {outcome.database}"
+    output().print(f"compile with: {hint}", markup=False, highlight=False, soft_wrap=True)
     for path in report or ():
         save_report(outcome, path)
