@@ -57,8 +57,8 @@ def test_every_way_to_a_new_point_stays_inside(name: str) -> None:
         points.append(space.crossover(rng.choice(points), rng.choice(points), rng))
         points += space.neighbours(points[-1])
     assert all(point in space for point in points)
-    boxes = {(p["template"], p.get("algorithm")) for p in points}
-    assert len(boxes) == len({(b["template"], b.get("algorithm")) for b in space.boxes})
+    for box in space.boxes:
+        assert any(point.keys() == box.keys() for point in points)
 
 
 def test_a_mutation_within_a_box_changes_one_knob_or_two() -> None:

@@ -5,8 +5,9 @@ against those of the transformed one plus its transforms; neither can be faster 
 come from memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2)) as many. Everything else
 about the direct form is the `contraction` template's.
 
-Knobs: `algorithm` ("direct", "winograd2", "winograd4"), `rows`, `columns`, `order` of the register
-tile, and `chunk`, the tiles that go through the transforms at a time.
+Knobs: `algorithm` ("direct" or "implicit_gemm" with the knobs of that template, "winograd2",
+"winograd4"), `rows` and `columns` of the register tile, and for Winograd's `chunk`, the tiles that
+go through the transforms at a time.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from mlc.passes.schedule.templates.register_tile import (
 )
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
+_PLAIN = "implicit_gemm"
 _TRANSFORM_COST: Mapping[int, float] = {2: 80.0, 4: 560.0}
 """Vector instructions that the input and output transforms of one tile take, for one vector of
 channels each, loads and stores included."""
@@ -77,7 +79,8 @@ class Convolution:
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """The direct form's, and one for each of Winograd's."""
-        direct = tuple({"algorithm": ("direct",), **b} for b in _DIRECT.spaces(group, machine))
+        plain: Space = {"algorithm": (_PLAIN,)}
+        direct = tuple({**plain, **box} for box in _DIRECT.spaces(group, machine))
         if machine.exact:
             return direct
         sizes = _sizes(_node(group))
@@ -86,7 +89,7 @@ class Convolution:
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The algorithm with the fewest estimated cycles."""
         sizes = _sizes(_node(group))
-        direct: Knobs = {**_DIRECT.default(group, machine), "algorithm": "direct"}
+        direct: Knobs = {**_DIRECT.default(group, machine), "algorithm": _PLAIN}
         if machine.exact:
             return direct
         tile = RegisterTile(int(direct["rows"]), int(direct["columns"]))
@@ -99,7 +102,7 @@ class Convolution:
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Winograd's nests, or what the contraction template makes of the group."""
-        if knobs["algorithm"] == "direct":
+        if knobs["algorithm"] not in _OUTPUTS:
             return _DIRECT.apply(group, knobs, machine)
         anchor = next(stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
         schedule = inline_cheap(Schedule(group.func), group)
@@ -116,7 +119,7 @@ class Convolution:
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)
-        return schedule_nests(schedule, 2, machine, skip=NESTS)
+        return schedule_nests(schedule, machine, skip=NESTS)
 
 
 def _node(group: Group) -> Node:

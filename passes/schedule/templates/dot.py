@@ -7,7 +7,8 @@
       out tile = epilogue(sum of lanes)
 
 Nothing is packed: with so few rows a column is read once or twice, as it lies. A query against the
-keys of a cache is such a product. Knobs: `rows` and `columns` of the tile.
+keys of a cache is such a product. Knobs: `rows` and `columns` of the tile; `vectors` of the depth
+at once; `order` of the tiles, which side moves on first.
 """
 
 from __future__ import annotations
@@ -66,13 +67,19 @@ class Dot:
         return dense and few and left.shape[axes[0]] >= _LEAST_DEPTH
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
-        """Tiles of up to sixteen sums."""
-        return ({"rows": tuple(range(1, MOST_ROWS + 1)), "columns": (1, 2, 3, 4, 8, 16)},)
+        """Tiles of few rows, and how they are walked."""
+        box: Space = {
+            "rows": tuple(range(1, MOST_ROWS + 1)),
+            "columns": (1, 2, 3, 4, 8, 16),
+            "vectors": (1, 2, 4),
+            "order": ("columns", "rows"),
+        }
+        return (box,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """All rows at once, and as many columns as keep the multipliers busy."""
         rows = max(1, _anchor(group).node.output.type.static_shape[-2])
-        return {"rows": rows, "columns": -(-_SUMS // rows)}
+        return {"rows": rows, "columns": -(-_SUMS // rows), "vectors": 1, "order": "columns"}
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Tile rows and columns, sum by lanes of the depth."""
@@ -82,11 +89,13 @@ class Dot:
         *images, row, column = final_loops(group)
         schedule = split(schedule, row, int(knobs["rows"]), names=("row_o", "row_i"))
         schedule = split(schedule, column, int(knobs["columns"]), names=("column_o", "column_i"))
-        outer = [*images, "column_o", "row_o"]
+        tiles = ["column_o", "row_o"]
+        outer = [*images, *(reversed(tiles) if knobs.get("order") == "rows" else tiles)]
         schedule = reorder(schedule, *outer, "row_i", "column_i")
-        schedule = compute_at(schedule, anchor.outputs[0], "row_o")
+        schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
         schedule = set_scope(schedule, anchor.outputs[0], "register")
-        schedule = _sum_by_lanes(schedule, anchor, machine.target.lanes(output.dtype.bits))
+        lanes = machine.target.lanes(output.dtype.bits) * int(knobs.get("vectors", 1))
+        schedule = _sum_by_lanes(schedule, anchor, outer[-1], lanes)
         work = (
             output.elements * anchor.node.inputs[0].type.static_shape[_depth_axes(anchor.node)[0]]
         )
@@ -106,16 +115,16 @@ def _depth_axes(node: Node) -> tuple[int, int]:
     return -2 if attrs.get("transpose_a") else -1, -1 if attrs.get("transpose_b") else -2
 
 
-def _sum_by_lanes(schedule: Schedule, anchor: Stage, lanes: int) -> Schedule:
+def _sum_by_lanes(schedule: Schedule, anchor: Stage, loop: str, lanes: int) -> Schedule:
     """Vectors along the depth; what is left of the tile is unrolled."""
     depth = f"{anchor.prefix}r0"
-    for path in inner_loops(schedule.func.body, "row_o"):
+    for path in inner_loops(schedule.func.body, loop):
         if depth in path:
             schedule = reorder(schedule, depth, *[name for name in path if name != depth])
     schedule = rfactor(schedule, depth, lanes)
     schedule = set_scope(schedule, f"{anchor.outputs[0]}_lanes", "register")
     vectors = {f"{depth}_z", f"{depth}_i", f"{depth}_l", "column_i"}
-    for path in inner_loops(schedule.func.body, "row_o"):
+    for path in inner_loops(schedule.func.body, loop):
         for name in path:
             if name in vectors:
                 schedule = vectorize(schedule, name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from mlc.errors import ScheduleError
 from mlc.ir.expr import Const, Expr, Load, Var
@@ -35,33 +36,53 @@ from mlc.passes.schedule.templates.base import (
     stride_of,
 )
 
+SIDES = (8, 4)
+"""Sides of the tiles that can be transposed in registers."""
+
+
+@dataclass(frozen=True, slots=True)
+class NestChoice:
+    """What can be chosen for a plain nest.
+
+    `vectors`: how many an iteration of the innermost loop computes; `side`: the greatest side of
+    tiles to transpose, 1 for none; `pieces`: for each thread at least so many iterations of the
+    parallel loops, where the nest has them.
+    """
+
+    vectors: int = 2
+    side: int = SIDES[0]
+    pieces: int = 8
+
 
 def schedule_nests(
-    schedule: Schedule, vectors: int, machine: Machine, skip: Collection[str] = ()
+    schedule: Schedule,
+    machine: Machine,
+    skip: Collection[str] = (),
+    choice: NestChoice = NestChoice(),
 ) -> Schedule:
     """Schedule the nests at the top of the function, but for those whose outermost loop to skip."""
     for nest in roots(schedule.func.body):
         if isinstance(nest, For) and nest.var not in skip:
-            schedule = _schedule_nest(schedule, nest, vectors, machine)
+            schedule = _schedule_nest(schedule, nest, choice, machine)
     return schedule
 
 
-def _schedule_nest(schedule: Schedule, nest: For, vectors: int, machine: Machine) -> Schedule:
+def _schedule_nest(schedule: Schedule, nest: For, choice: NestChoice, machine: Machine) -> Schedule:
     names = [loop.var for loop in chain(nest)]
     store = _only_store(nest)
     if store is None:
-        return _share(schedule, names, machine)
+        return _share(schedule, names, machine, choice.pieces)
     schedule, names = _memory_order(schedule, names, store)
     schedule, names = _collapse(schedule, names)
-    across = _loop_to_transpose(schedule, names)
+    across = _loop_to_transpose(schedule, names, choice.side)
     if across is not None:
         try:
-            schedule, names = _transposing_tiles(schedule, names, across)
-            return _share(schedule, names, machine)
+            schedule, names = _transposing_tiles(schedule, names, across, choice.side)
+            return _share(schedule, names, machine, choice.pieces)
         except ScheduleError:
             pass
-    schedule, names = _vectors(schedule, names, vectors, machine)
-    return _share(schedule, names, machine)
+    schedule, names = _vectors(schedule, names, choice.vectors, machine)
+    return _share(schedule, names, machine, choice.pieces)
 
 
 def _only_store(nest: Stmt) -> Store | None:
@@ -168,26 +189,26 @@ def _vectors(
 
 
 def _most(schedule: Schedule, name: str) -> int:
-    """The greatest extent of a loop."""
-    return ranges_of_loops(schedule.func.body)[name][1] + 1
+    """The greatest extent of a loop; 1 where that is data."""
+    return ranges_of_loops(schedule.func.body).get(name, (0, 0))[1] + 1
 
 
-def _loop_to_transpose(schedule: Schedule, names: list[str]) -> str | None:
+def _loop_to_transpose(schedule: Schedule, names: list[str], most: int) -> str | None:
     """A loop along which something is read densely that the innermost loop reads far apart."""
     inner = names[-1]
     for buffer, index in _accesses(schedule.loop(inner)):
         if stride_of(buffer, index, inner) in (0, 1, None):
             continue
         for name in reversed(names[:-1]):
-            if stride_of(buffer, index, name) == 1 and _side(schedule, name, inner) > 1:
+            if stride_of(buffer, index, name) == 1 and _side(schedule, most, name, inner) > 1:
                 return name
     return None
 
 
-def _side(schedule: Schedule, *names: str) -> int:
-    """The side of the square tiles to cut two loops into; 1 where one is too short."""
+def _side(schedule: Schedule, most: int, *names: str) -> int:
+    """The side, at most so long, of the tiles to cut two loops into; 1 where one is too short."""
     extents = [_most(schedule, name) for name in names]
-    return next((side for side in (8, 4) if _fits(extents, side)), 1)
+    return next((side for side in SIDES if side <= most and _fits(extents, side)), 1)
 
 
 def _fits(extents: list[int], side: int) -> bool:
@@ -196,11 +217,11 @@ def _fits(extents: list[int], side: int) -> bool:
 
 
 def _transposing_tiles(
-    schedule: Schedule, names: list[str], across: str
+    schedule: Schedule, names: list[str], across: str, most: int
 ) -> tuple[Schedule, list[str]]:
     """Square tiles, to be transposed in registers; two in turn use whole lines of the cache."""
     inner = names[-1]
-    side = _side(schedule, across, inner)
+    side = _side(schedule, most, across, inner)
     outer = (f"{across}_o", f"{across}_l")
     schedule = split(schedule, across, 2 * side, names=outer)
     schedule = split(schedule, outer[1], side, names=(f"{across}_m", f"{across}_t"))
@@ -213,7 +234,7 @@ def _transposing_tiles(
     return schedule, [*around, f"{inner}_o"]
 
 
-def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
+def _share(schedule: Schedule, names: list[str], machine: Machine, pieces: int) -> Schedule:
     """Give the outermost loops to the threads, as many as it takes to keep them all busy."""
     loops = schedule.loops()
     if machine.threads == 1 or not names or names[0] not in loops:
@@ -228,6 +249,6 @@ def _share(schedule: Schedule, names: list[str], machine: Machine) -> Schedule:
             return schedule
         schedule = after
         count *= _most(schedule, name)
-        if count >= 8 * machine.threads:
+        if count >= pieces * machine.threads:
             break
     return schedule

@@ -9,7 +9,8 @@ results are combined at the end of the row; where another axis does, its element
       total = sum of partial                     out[lane] = epilogue(acc[lane])
       for along the row: out = f(x, total)
 
-Knobs: `vectors`, how many vectors of partial results.
+Knobs: `vectors`, how many vectors of partial results; `shared`, how many of the loops over rows the
+threads share.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ _TRAILING = ("layer_norm", "rms_norm")
 """Those that reduce over an axis and all axes after it."""
 
 
+_ALL = 8
+"""More loops than there are over rows."""
+
+
 class Reduction:
     """Schedules groups whose heavy stages are reductions over rows."""
 
@@ -69,7 +74,8 @@ class Reduction:
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """Vectors of partial results."""
-        return ({"vectors": (1, 2, 4, 8)},)
+        vectors: Space = {"vectors": (1, 2, 4, 8, 16)}
+        return ({**vectors, "shared": (1, 2, _ALL)},) if machine.threads > 1 else (vectors,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """Four vectors hide the latency of an addition; fewer give every thread its share.
@@ -80,8 +86,10 @@ class Reduction:
         anchor = next(s for s in group.stages if kind_of(s) is Kind.REDUCTION)
         output = anchor.node.output.type
         dense = output.static_shape[output.memory_layout.order[-1]] if output.rank else 1
-        if machine.threads == 1 or dense < 2 or not anchor.node.op.startswith("reduce_"):
+        if machine.threads == 1:
             return {"vectors": 4}
+        if dense < 2 or not anchor.node.op.startswith("reduce_"):
+            return {"vectors": 4, "shared": _ALL}
         lanes = machine.target.lanes(output.dtype.bits)
         others = output.elements // dense
 
@@ -89,7 +97,7 @@ class Reduction:
             tiles = others * -(-dense // (lanes * vectors))
             return -(-tiles // machine.threads) * vectors
 
-        return {"vectors": min((4, 2), key=longest_share)}
+        return {"vectors": min((4, 2), key=longest_share), "shared": _ALL}
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Move everything into the rows, then make vectors of the dense axis."""
@@ -112,7 +120,8 @@ class Reduction:
             return _without_rows(schedule, machine)
         schedule = _into_rows(schedule, rows[-1])
         schedule = _vectorize_inside(schedule, rows[-1], width, lanes)
-        return _share(schedule, rows, machine, anchor.node.inputs[0].type.elements)
+        shared = rows[: int(knobs.get("shared", _ALL))]
+        return _share(schedule, shared, machine, anchor.node.inputs[0].type.elements)
 
 
 def _split_axes(group: Group, anchor: Stage) -> tuple[list[str], list[str]]:

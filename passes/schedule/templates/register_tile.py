@@ -66,7 +66,7 @@ def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple
     most_vectors = -(-columns // lanes)
     found = []
     for vectors in range(1, most_vectors + 1):
-        most_rows = _most_rows(vectors, target)
+        most_rows = rows_that_fit(vectors, target)
         if most_rows < 1:
             break
         found += [
@@ -75,8 +75,8 @@ def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple
     return tuple(found)
 
 
-def _most_rows(vectors: int, target: Target) -> int:
-    """Accumulators, one vector of each column and one broadcast row must fit.
+def rows_that_fit(vectors: int, target: Target) -> int:
+    """The rows of a tile of so many vectors: they, the vectors and one broadcast row must fit.
 
     With a single row the column vectors are operands in memory and take no registers.
     """

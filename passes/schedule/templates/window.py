@@ -6,12 +6,17 @@
         acc = acc op element                 a vector of channels
       out tile = epilogue(acc)
 
-The vector axis is the one that lies densely in memory, channels in a channels-last layout. Knobs:
-`rows`, positions at once; `vectors` of the dense axis at once.
+The vector axis is the one that lies densely in memory, channels in a channels-last layout.
+
+Knobs: `rows`, positions at once; `vectors` of the dense axis at once; `lines` of the image at once,
+where windows of one line do not differ; `order`, whether all "lines" are done for some channels, or
+all "channels" for a line; `unroll`, how many of the loops over the window, innermost first;
+`shared`, how many of the outer loops the threads share.
 """
 
 from __future__ import annotations
 
+from mlc.errors import ScheduleError
 from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group, Stage
@@ -54,7 +59,14 @@ class Window:
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
         """Positions and vectors at once."""
-        return ({"rows": tuple(range(1, 9)), "vectors": (1, 2, 4)},)
+        box: dict[str, tuple[int | str | bool, ...]] = {
+            "rows": tuple(range(1, 9)),
+            "vectors": (1, 2, 4),
+            "lines": (1, 2, 3),
+            "order": ("channels", "lines"),
+            "unroll": tuple(range(len(_window_loops(_anchor(group), group)) + 1)),
+        }
+        return ({**box, "shared": (1, 2, 3)},) if machine.threads > 1 else (box,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """As many positions as fit half the registers and waste least at the end of the row."""
@@ -68,33 +80,72 @@ class Window:
         rows = min(
             range(1, max(1, min(width, most, 8)) + 1), key=lambda n: (-(-width // n) * (n + 1), -n)
         )
-        return {"rows": rows, "vectors": vectors}
+        loops = len(_window_loops(anchor, group))
+        knobs: dict[str, int | str | bool] = {
+            "rows": rows,
+            "vectors": vectors,
+            "lines": 1,
+            "order": "channels",
+            "unroll": loops if anchor.node.op == "conv" else min(1, loops),
+        }
+        return {**knobs, "shared": 3} if machine.threads > 1 else knobs
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Tile positions and the dense axis, accumulate in registers."""
-        anchor = _anchor(group)
-        accumulator = anchor.outputs[0]
-        dense = _dense_axis(anchor)
-        row = _row_axis(anchor, dense)
-        schedule = inline_cheap(Schedule(group.func), group)
-        loops = final_loops(group)
-        columns = machine.target.lanes(anchor.node.output.type.dtype.bits) * int(knobs["vectors"])
-        schedule = split(schedule, loops[row], int(knobs["rows"]), names=("row_o", "row_i"))
-        schedule = split(schedule, loops[dense], columns, names=("dense_o", "dense_i"))
-        others = [name for axis, name in enumerate(loops) if axis not in (row, dense)]
-        outer = [*others, "dense_o", "row_o"]
-        schedule = reorder(schedule, *outer, "row_i", "dense_i")
-        schedule = compute_at(schedule, accumulator, outer[-1])
-        schedule = set_scope(schedule, accumulator, "register")
-        schedule = _shape_inner_nests(schedule, anchor, dense, outer[-1])
-        if anchor.node.op == "conv":
-            order = [(0, "outer"), *range(1, len(loops)), (0, "inner")]
-            schedule = pack(schedule, anchor.inputs[1], {0: columns}, order)
-        schedule = schedule_nests(schedule, 2, machine, skip=outer[:1])
-        if machine.threads > 1 and anchor.node.output.type.elements > PARALLEL_ELEMENTS:
-            for name in outer[:-1]:
-                schedule = attempt(parallel, schedule, name)
-        return schedule
+        knobs = {**self.default(group, machine), **knobs}
+        try:
+            return _apply(group, knobs, machine)
+        except ScheduleError:
+            if knobs["lines"] == 1:
+                raise
+            return _apply(group, {**knobs, "lines": 1}, machine)
+
+
+def _apply(group: Group, knobs: Knobs, machine: Machine) -> Schedule:
+    anchor = _anchor(group)
+    dense = _dense_axis(anchor)
+    schedule = inline_cheap(Schedule(group.func), group)
+    schedule, outer, inner = _tile(schedule, group, anchor, knobs, machine)
+    schedule = reorder(schedule, *outer, *inner)
+    schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
+    schedule = set_scope(schedule, anchor.outputs[0], "register")
+    schedule = _shape_inner_nests(schedule, anchor, dense, outer[-1], int(knobs["unroll"]))
+    if anchor.node.op == "conv":
+        rank = anchor.node.output.type.rank
+        order = [(0, "outer"), *range(1, rank), (0, "inner")]
+        schedule = pack(schedule, anchor.inputs[1], {0: _columns(anchor, knobs, machine)}, order)
+    schedule = schedule_nests(schedule, machine, skip=outer[:1])
+    if machine.threads > 1 and anchor.node.output.type.elements > PARALLEL_ELEMENTS:
+        for name in outer[:-1][: int(knobs["shared"])]:
+            schedule = attempt(parallel, schedule, name)
+    return schedule
+
+
+def _tile(
+    schedule: Schedule, group: Group, anchor: Stage, knobs: Knobs, machine: Machine
+) -> tuple[Schedule, list[str], list[str]]:
+    """Cut positions, perhaps lines, and the dense axis; the loops around the tile, and its own."""
+    loops = list(final_loops(group))
+    dense = _dense_axis(anchor)
+    row = _row_axis(anchor, dense)
+    schedule = split(schedule, loops[row], int(knobs["rows"]), names=("row_o", "row_i"))
+    columns = _columns(anchor, knobs, machine)
+    schedule = split(schedule, loops[dense], columns, names=("dense_o", "dense_i"))
+    inner = ["row_i", "dense_i"]
+    line = _line_axis(anchor, dense, row)
+    if knobs["lines"] != 1 and line is not None:
+        names = ("line_o", "line_i")
+        schedule = split(schedule, loops[line], int(knobs["lines"]), names=names)
+        loops[line] = names[0]
+        inner.insert(0, names[1])
+    others = [name for axis, name in enumerate(loops) if axis not in (row, dense)]
+    if knobs["order"] == "lines":
+        return schedule, [*others[:1], "dense_o", *others[1:], "row_o"], inner
+    return schedule, [*others, "dense_o", "row_o"], inner
+
+
+def _columns(anchor: Stage, knobs: Knobs, machine: Machine) -> int:
+    return machine.target.lanes(anchor.node.output.type.dtype.bits) * int(knobs["vectors"])
 
 
 def is_depthwise(node: Node) -> bool:
@@ -120,11 +171,26 @@ def _row_axis(anchor: Stage, dense: int) -> int:
     return next(axis for axis in reversed(order) if axis != dense)
 
 
-def _shape_inner_nests(schedule: Schedule, anchor: Stage, dense: int, loop: str) -> Schedule:
+def _line_axis(anchor: Stage, dense: int, row: int) -> int | None:
+    """The spatial axis around the one of the rows."""
+    order = anchor.node.output.type.memory_layout.order
+    spatial = [axis for axis in order if axis not in (0, dense, row)]
+    return spatial[-1] if spatial else None
+
+
+def _window_loops(anchor: Stage, group: Group) -> list[str]:
+    """The loops over the window, outermost first."""
+    loops = Schedule(group.func).loops()
+    return [name for name in loops if name.startswith(f"{anchor.prefix}r")]
+
+
+def _shape_inner_nests(
+    schedule: Schedule, anchor: Stage, dense: int, loop: str, unrolled: int
+) -> Schedule:
     """Kernel positions outside, then the tile.
 
-    All positions of a convolution are unrolled; of other windows those of a row, for their rows are
-    passed over where they lie in the padding.
+    By default all positions of a convolution are unrolled; of other windows those of a row, for
+    their rows are passed over where they lie in the padding.
     """
     prefix = anchor.prefix
     columns = {f"{prefix}{kind}{dense}" for kind in "zif"} | {"dense_i"}
@@ -134,8 +200,7 @@ def _shape_inner_nests(schedule: Schedule, anchor: Stage, dense: int, loop: str)
         rows = [name for name in path if name not in reduced and name not in column]
         if len(path) > 1:
             schedule = reorder(schedule, *reduced, *rows, *column)
-        unrolled = reduced if anchor.node.op == "conv" else reduced[-1:]
-        for name in (*unrolled, *rows):
+        for name in (*reduced[len(reduced) - unrolled :], *rows):
             schedule = attempt(unroll, schedule, name)
         for name in column:
             schedule = vectorize(schedule, name)

@@ -42,7 +42,12 @@ def group_of(channels: int, filters: int, side: int, kernel: int = 3, stride: in
 
 @pytest.mark.parametrize(
     ("channels", "side", "algorithm"),
-    [(64, 56, "winograd4"), (128, 28, "winograd4"), (512, 7, "winograd2"), (16, 4, "direct")],
+    [
+        (64, 56, "winograd4"),
+        (128, 28, "winograd4"),
+        (512, 7, "winograd2"),
+        (16, 4, "implicit_gemm"),
+    ],
 )
 def test_the_rule_follows_the_measurements(channels: int, side: int, algorithm: str) -> None:
     """Large images take the large tile, small ones with many weights the small tile."""
@@ -54,8 +59,9 @@ def test_the_rule_follows_the_measurements(channels: int, side: int, algorithm: 
 def test_exact_precision_takes_the_direct_form() -> None:
     group = group_of(64, 64, 56)
     machine = Machine(AVX2, 1, exact=True)
-    assert Convolution().default(group, machine)["algorithm"] == "direct"
-    assert {box["algorithm"] for box in Convolution().spaces(group, machine)} == {("direct",)}
+    assert Convolution().default(group, machine)["algorithm"] == "implicit_gemm"
+    algorithms = {name for box in Convolution().spaces(group, machine) for name in box["algorithm"]}
+    assert algorithms == {"direct", "implicit_gemm"}
 
 
 def test_other_convolutions_are_not_matched() -> None:
@@ -65,7 +71,7 @@ def test_other_convolutions_are_not_matched() -> None:
     assert not isinstance(template_for(group_of(3, 32, 8)), Convolution)
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "winograd2", "winograd4"])
+@pytest.mark.parametrize("algorithm", ["direct", "implicit_gemm", "winograd2", "winograd4"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_algorithm_gives_the_same(algorithm: str, threads: int) -> None:
     group = group_of(20, 24, 9)

@@ -61,10 +61,10 @@ def test_dimensions_are_merged_where_every_nest_walks_them_alike() -> None:
       for i in 9 { for j in 8 { y[i, j + 2] = x[i, j] } }
       for k in 9 { for l in 8 { z[k, l] = x[k, l] + y[k, l] } }
     }""")
-    done = schedule_nests(Schedule(func), 2, Machine(resolve("x86-64-v3"), 1)).func
+    done = schedule_nests(Schedule(func), Machine(resolve("x86-64-v3"), 1)).func
     assert [buffer.shape for buffer in done.params] == [(9, 8), (9, 10), (9, 8)]
     plain = parse_func("""func plain(x: f32[9,8], z: f32[9,8]) {
       for k in 9 { for l in 8 { z[k, l] = x[k, l] } }
     }""")
-    done = schedule_nests(Schedule(plain), 2, Machine(resolve("x86-64-v3"), 1)).func
+    done = schedule_nests(Schedule(plain), Machine(resolve("x86-64-v3"), 1)).func
     assert [buffer.shape for buffer in done.params] == [(72,), (72,)]
