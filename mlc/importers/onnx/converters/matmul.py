@@ -1,4 +1,4 @@
-"""Matrix products: MatMul and Gemm."""
+"""Matrices: MatMul, Gemm and Det."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _matmul(builder: Builder, node: NodeView) -> list[Value]:
     return [matmul(builder, node.input(0), node.input(1))]
 
 
-def _gemm(builder: Builder, node: NodeView) -> list[Value]:
+def gemm(builder: Builder, node: NodeView) -> list[Value]:
     """Alpha * A @ B + beta * C."""
     a, b, c = node.input(0), node.input(1), node.optional(2)
     if a.type.rank != 2 or b.type.rank != 2:
@@ -39,7 +39,12 @@ def _gemm(builder: Builder, node: NodeView) -> list[Value]:
     return [builder.emit("add", result, builder.scaled(c, node.number("beta", 1.0)))]
 
 
+def _det(builder: Builder, node: NodeView) -> list[Value]:
+    return [builder.emit("det", node.input(0))]
+
+
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
-    "Gemm": _gemm,
+    "Det": _det,
+    "Gemm": gemm,
     "MatMul": _matmul,
 }
