@@ -2,14 +2,20 @@
 
 The scheduler is started by whoever owns the devices, with `dask scheduler` and `dask worker`; here
 it is only connected to. Nothing listens on this machine.
+
+Whoever reaches a Dask scheduler can run code on its workers and clients. So plain connections are
+made within this machine only; over a network, `tls://` with certificates, which Dask reads from its
+own configuration, is the token that both sides ask for.
 """
 
 from __future__ import annotations
 
 import importlib
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlc.autotune.measure.measurer import Executor
 from mlc.errors import TuningError
@@ -21,8 +27,10 @@ _CONNECT_SECONDS = 10
 def connected(address: str) -> Iterator[Executor]:
     """An executor whose calls are made by the workers of the scheduler at `address`.
 
-    Raises `TuningError` where `distributed` is not installed or nobody answers.
+    Raises `TuningError` where `distributed` is not installed, the connection would be open to
+    others, or nobody answers.
     """
+    _check_address(address)
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
@@ -39,6 +47,30 @@ def connected(address: str) -> Iterator[Executor]:
         yield Submitter(client)
     finally:
         client.close()
+
+
+def _check_address(address: str) -> None:
+    parts = urlsplit(address)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme not in ("tcp", "tls") or host is None or port is None:
+        raise TuningError(
+            f"'{address}' is not the address of a Dask scheduler", hint="write tcp://127.0.0.1:8786"
+        )
+    if parts.scheme == "tcp" and not _is_this_machine(host):
+        raise TuningError(
+            f"'{host}' is another machine, and tcp:// lets everybody in",
+            hint="give scheduler and workers certificates, and write tls://",
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Submitter:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.autotune.measurement import MeasureInput
 from mlc.backends.llvm.emit.function import workspaces
 from mlc.backends.llvm.emit.timing import emit_timed
@@ -19,6 +18,7 @@ from mlc.backends.llvm.machine import compile_to_object
 from mlc.ir.stmt import Buffer, Func
 from mlc.ir.text import parse_func
 from mlc.passes.loops.pipeline import finish_loops
+from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.target import Target
 
 KERNEL = "kernel"
@@ -66,14 +66,17 @@ def plain_loops(text: str) -> Func:
 def build_candidate(item: MeasureInput) -> tuple[Candidate, bytes]:
     """The candidate and its object; `MlcError` where the trace or the code is refused."""
     func = apply_trace(plain_loops(item.func_text), item.trace).func
-    return compile_kernel(finish_loops(func), item.target, item.threads)
+    return compile_kernel(finish_loops(func), item.target, item.threads, fast_math=not item.exact)
 
 
-def compile_kernel(func: Func, target: Target, threads: int) -> tuple[Candidate, bytes]:
+def compile_kernel(
+    func: Func, target: Target, threads: int, *, fast_math: bool
+) -> tuple[Candidate, bytes]:
     """The object of a function that `finish_loops` made."""
     func = replace(func, name=KERNEL)
     prepare = [replace(part, name=f"prepare{n}") for n, part in enumerate(func.prepare)]
-    code = compile_to_object(emit_timed(func, prepare, target.triple), target)
+    text = emit_timed(func, prepare, target.triple, fast_math=fast_math)
+    code = compile_to_object(text, target)
     candidate = Candidate(
         _names(func),
         tuple(size_of(buffer) for buffer in workspaces(func)),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ import numpy as np
 
 from mlc.autotune.measure.arguments import Array, random_arguments
 from mlc.autotune.measure.candidate import Candidate, build_candidate, plain_loops
-from mlc.autotune.measure.emulated import run_program
+from mlc.autotune.measure.emulated import Finished, run_program
 from mlc.autotune.measure.frames import Header
 from mlc.autotune.measure.loaded import LoadedKernel
 from mlc.autotune.measure.oracle import difference, expected_results
 from mlc.autotune.measure.timing import Evictor, Timed, Timing, time_in_turns, time_kernel
 from mlc.autotune.measurement import MeasureInput, MeasureOptions
-from mlc.errors import MlcError
 
 Answer = tuple[Header, bytes]
 
@@ -31,10 +31,7 @@ _TASKS_KEPT = 4
 
 def build(header: Header, _: bytes) -> Answer:
     """A `MeasureInput` → the candidate and its object."""
-    try:
-        candidate, code = build_candidate(MeasureInput.from_json(header["input"]))
-    except MlcError as error:
-        return {"status": "build-error", "message": error.message}, b""
+    candidate, code = build_candidate(MeasureInput.from_json(header["input"]))
     return {"status": "ok", "candidate": candidate.to_json()}, code
 
 
@@ -54,7 +51,10 @@ def run(header: Header, code: bytes) -> Answer:
     item, options = _asked(header)
     candidate = Candidate.from_json(header["candidate"])
     if header["command"]:
-        return _run_elsewhere(header, candidate, code), b""
+        done, wrong = _run_elsewhere(header, candidate, code, options.repeats)
+        if wrong is not None:
+            return {"status": "wrong", "message": wrong}, b""
+        return _timed(Timing(done.samples)), b""
     with _load(item, options, candidate, code) as kernel:
         kernel.time(1)
         wrong = _check(header["path"], item, options, kernel.view)
@@ -68,26 +68,40 @@ def run(header: Header, code: bytes) -> Answer:
 def compare(header: Header, codes: bytes) -> Answer:
     """Time several candidates of one task in turns, after checking the results of each."""
     item, options = _asked(header)
-    kernels: list[LoadedKernel] = []
-    start = 0
-    try:
-        for part in header["candidates"]:
-            code = codes[start : start + part["bytes"]]
-            start += part["bytes"]
-            candidate = Candidate.from_json(part["candidate"])
-            kernels.append(_load(item, options, candidate, code))
-            kernels[-1].time(1)
-            wrong = _check(header["path"], item, options, kernels[-1].view)
+    if header["command"]:
+        return _compare_elsewhere(header, codes)
+    with ExitStack() as stack:
+        timed: list[Timed] = []
+        for number, (candidate, code) in enumerate(_parts(header, codes)):
+            kernel = stack.enter_context(_load(item, options, candidate, code))
+            kernel.time(1)
+            wrong = _check(header["path"], item, options, kernel.view)
             if wrong is not None:
-                message = f"candidate {len(kernels) - 1}: {wrong}"
-                return {"status": "wrong", "message": message}, b""
-        timed: list[Timed] = [kernel.time for kernel in kernels]
+                return {"status": "wrong", "message": f"candidate {number}: {wrong}"}, b""
+            timed.append(kernel.time)
         evict = _evictor(item.target.l3_bytes)
         rows = time_in_turns(timed, header["rounds"], options, evict)
-    finally:
-        for kernel in kernels:
-            kernel.close()
     return {"status": "ok", "rows": rows}, b""
+
+
+def _compare_elsewhere(header: Header, codes: bytes) -> Answer:
+    """One program after the other: what runs them may take long to start."""
+    columns = []
+    for number, (candidate, code) in enumerate(_parts(header, codes)):
+        done, wrong = _run_elsewhere(header, candidate, code, header["rounds"])
+        if wrong is not None:
+            return {"status": "wrong", "message": f"candidate {number}: {wrong}"}, b""
+        columns.append(done.samples)
+    return {"status": "ok", "rows": list(zip(*columns, strict=True))}, b""
+
+
+def _parts(header: Header, codes: bytes) -> Iterator[tuple[Candidate, bytes]]:
+    """The candidates of a comparison, whose objects came one behind the other."""
+    start = 0
+    for part in header["candidates"]:
+        end = start + part["bytes"]
+        yield Candidate.from_json(part["candidate"]), codes[start:end]
+        start = end
 
 
 JOBS: Mapping[str, Callable[[Header, bytes], Answer]] = {
@@ -124,18 +138,15 @@ def _check(
     return None
 
 
-def _run_elsewhere(header: Header, candidate: Candidate, code: bytes) -> Header:
-    """Let a program on another machine, or an emulated one, run the candidate."""
+def _run_elsewhere(
+    header: Header, candidate: Candidate, code: bytes, samples: int
+) -> tuple[Finished, str | None]:
+    """Let another machine, or an emulated one, run the candidate; how it is wrong, if it is."""
     item, options = _asked(header)
     params = plain_loops(item.func_text).params
     values = _arguments(item.func_text, options.seed)
-    done = run_program(
-        header["command"], item.target, candidate, code, params, values, options.repeats
-    )
-    wrong = _check(header["path"], item, options, done.view)
-    if wrong is not None:
-        return {"status": "wrong", "message": wrong}
-    return _timed(Timing(done.samples))
+    done = run_program(header["command"], item.target, candidate, code, params, values, samples)
+    return done, _check(header["path"], item, options, done.view)
 
 
 def _timed(timing: Timing) -> Header:

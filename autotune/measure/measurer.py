@@ -8,6 +8,8 @@ from typing import Any, Protocol, final
 from mlc.autotune.measure.remote import answer, comparison_of, measurements_of, request_for
 from mlc.autotune.measure.station import Station
 from mlc.autotune.measurement import Comparison, MeasureInput, Measurement, MeasureOptions
+from mlc.errors import TuningError
+from mlc.target import Target
 
 
 class Executor(Protocol):
@@ -57,7 +59,12 @@ class Measurer:
             yield from self._measure_elsewhere(self._executor, inputs)
 
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
-        """Time two candidates of one task in turns; the leader is accepted if it is faster."""
+        """Time two candidates of one task in turns; the leader is accepted if it is faster.
+
+        Raises `TuningError` when they are not of one task, target and number of threads.
+        """
+        if _subject(default) != _subject(leader):
+            raise TuningError("only candidates of one task and machine can be compared")
         if self._station is not None:
             return self._station.compare(default, leader, rounds)
         assert self._executor is not None
@@ -82,8 +89,16 @@ class Measurer:
             executor.submit(answer, request_for([item], self.options, self._command))
             for item in inputs
         ]
-        for number, future in enumerate(futures):
-            yield number, _outcome(future)
+        try:
+            for number, future in enumerate(futures):
+                yield number, _outcome(future)
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _subject(item: MeasureInput) -> tuple[str, Target, int, bool]:
+    return item.task_key, item.target, item.threads, item.exact
 
 
 def _outcome(future: Any) -> Measurement:

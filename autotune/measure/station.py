@@ -27,6 +27,7 @@ from mlc.autotune.measurement import (
     MeasureOptions,
     Status,
 )
+from mlc.errors import TuningError
 from mlc.runtime.threads import available_processors
 
 _BUILDS_PER_WORKER = 4
@@ -60,11 +61,14 @@ class Station:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="mlc-build")
         self._folder = tempfile.TemporaryDirectory(prefix="mlc-measure-")
         self._alone = threading.Lock()
+        self._closed = False
         self._oracles = threading.Lock()
         self._best: dict[tuple[Any, ...], float] = {}
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
         """Number and measurement of each candidate, in order."""
+        if self._closed:
+            raise TuningError("the measurer is closed")
         for start in range(0, len(inputs), self._batch):
             batch = inputs[start : start + self._batch]
             builds = [self._threads.submit(self._build, item) for item in batch]
@@ -96,6 +100,7 @@ class Station:
 
     def close(self) -> None:
         """Kill all workers."""
+        self._closed = True
         self.builders.close()
         self.runners.close()
         self._threads.shutdown(cancel_futures=True)

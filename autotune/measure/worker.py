@@ -13,12 +13,22 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 
 from mlc.autotune.measure.frames import ClosedError, Header, receive, send
 from mlc.autotune.measure.jobs import JOBS
+from mlc.autotune.measurement import Status
 from mlc.errors import MlcError
 
 _GRACE_SECONDS = 2.0
+
+_BLAMED: Mapping[str, Status] = {
+    "build": "build-error",
+    "oracle": "build-error",
+    "run": "crash",
+    "compare": "crash",
+}
+"""What a job that raised an error says of the candidate."""
 
 
 def serve(channel: socket.socket) -> None:
@@ -38,10 +48,10 @@ def _perform(header: Header, blob: bytes) -> tuple[Header, bytes]:
     except MemoryError as error:
         return {"status": "out-of-memory", "message": str(error) or "no memory"}, b""
     except MlcError as error:
-        return {"status": "build-error", "message": error.message}, b""
+        return {"status": _BLAMED[header["job"]], "message": error.message}, b""
     except Exception as error:  # a bug of the compiler is found here, and must not stop the tuning
         message = f"{type(error).__name__}: {error}"
-        return {"status": "build-error", "message": message}, b""
+        return {"status": _BLAMED[header["job"]], "message": message}, b""
 
 
 def main() -> None:
