@@ -53,7 +53,8 @@ def convolved(builder: Builder, node: NodeView, x: Value, weights: Value) -> Val
     )
 
 
-def _conv(builder: Builder, node: NodeView) -> list[Value]:
+def conv(builder: Builder, node: NodeView) -> list[Value]:
+    """A convolution, with a bias where there is a third input."""
     result = convolved(builder, node, node.input(0), node.input(1))
     return with_bias(builder, result, node.optional(2))
 
@@ -112,6 +113,6 @@ def _transpose_padding(
 
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
-    "Conv": _conv,
+    "Conv": conv,
     "ConvTranspose": _conv_transpose,
 }

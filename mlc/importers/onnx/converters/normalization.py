@@ -110,11 +110,17 @@ def layer_normalization(builder: Builder, node: NodeView) -> list[Value]:
     return [result, mean, inverse]
 
 
-def _rms_normalization(builder: Builder, node: NodeView) -> list[Value]:
+def rms_norm(builder: Builder, x: Value, scale: Value, axis: int, epsilon: float) -> Value:
+    """Divide by the root mean square over the axes from `axis` on; the scale broadcasts to them."""
+    scale = _fitted(builder, scale, x.type.shape[axis:])
+    return builder.emit("rms_norm", x, scale, axis=axis, epsilon=epsilon)
+
+
+def rms_normalization(builder: Builder, node: NodeView) -> list[Value]:
+    """Over the axes from an attribute on."""
     x = node.input(0)
-    axis = node.axis("axis", x.type.rank, -1)
-    scale = _fitted(builder, node.input(1), x.type.shape[axis:])
-    return [builder.emit("rms_norm", x, scale, axis=axis, epsilon=node.number("epsilon", 1e-5))]
+    axis, epsilon = node.axis("axis", x.type.rank, -1), node.number("epsilon", 1e-5)
+    return [rms_norm(builder, x, node.input(1), axis, epsilon)]
 
 
 def _instance_normalization(builder: Builder, node: NodeView) -> list[Value]:
@@ -187,5 +193,7 @@ CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "LayerNormalization": layer_normalization,
     "LpNormalization": _lp_normalization,
     "MeanVarianceNormalization": _mean_variance_normalization,
-    "RMSNormalization": _rms_normalization,
+    "RMSNormalization": rms_normalization,
+    # Not ONNX's, but onnxruntime writes it without a domain.
+    "SimplifiedLayerNormalization": rms_normalization,
 }

@@ -12,27 +12,40 @@ from mlc.importers.onnx.node import Converter, NodeView
 from mlc.ir.graph import Value
 
 
-def _max_pool(builder: Builder, node: NodeView) -> list[Value]:
-    x = node.input(0)
+def max_pooled(builder: Builder, node: NodeView, x: Value) -> Value:
+    """The pool of `x` that the attributes of `node` describe."""
+    return builder.emit("max_pool", x, **_geometry(builder, node, x))
+
+
+def _geometry(builder: Builder, node: NodeView, x: Value) -> dict[str, Any]:
     windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
-    geometry: dict[str, Any] = {
+    return {
         "kernel": windows.kernel,
         "strides": windows.strides,
         "before": windows.before,
         "after": windows.after_all,
         "dilations": windows.dilations,
     }
-    pooled = builder.emit("max_pool", x, **geometry)
+
+
+def _max_pool(builder: Builder, node: NodeView) -> list[Value]:
+    x = node.input(0)
+    pooled = max_pooled(builder, node, x)
     if not node.has_output(1):
         return [pooled]
     column_major = node.flag("storage_order")
+    geometry = _geometry(builder, node, x)
     return [pooled, builder.emit("max_pool_places", x, column_major=column_major, **geometry)]
 
 
-def _average_pool(builder: Builder, node: NodeView) -> list[Value]:
-    x = node.input(0)
+def average_pooled(builder: Builder, node: NodeView, x: Value) -> Value:
+    """The pool of `x` that the attributes of `node` describe."""
     windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
-    return [_average(builder, x, windows, include_pad=node.flag("count_include_pad"))]
+    return _average(builder, x, windows, include_pad=node.flag("count_include_pad"))
+
+
+def _average_pool(builder: Builder, node: NodeView) -> list[Value]:
+    return [average_pooled(builder, node, node.input(0))]
 
 
 def _average(builder: Builder, x: Value, windows: Windows, *, include_pad: bool) -> Value:

@@ -141,7 +141,8 @@ def _both(layer: _Layer, gates: int) -> Value | None:
     return None if biases is None else layer.builder.emit("add", *biases)
 
 
-def _lstm(builder: Builder, node: NodeView) -> list[Value]:
+def lstm(builder: Builder, node: NodeView) -> list[Value]:
+    """All outputs of the sequence, the last state and the last cell."""
     layer = _layer(builder, node)
     gates = layer.projection(4, _both(layer, 4))
     inputs = [gates, node.input(2), layer.state(5), layer.state(6), *layer.lengths()]
@@ -174,6 +175,6 @@ def _rnn(builder: Builder, node: NodeView) -> list[Value]:
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "GRU": _gru,
-    "LSTM": _lstm,
+    "LSTM": lstm,
     "RNN": _rnn,
 }

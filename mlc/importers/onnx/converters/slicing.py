@@ -59,3 +59,10 @@ def sliced(builder: Builder, x: Value, extents: Mapping[int, Extent]) -> Value:
     if tuple(sizes) == x.type.shape and not any(starts) and set(steps) <= {1}:
         return x
     return builder.slice(x, starts, sizes, steps)
+
+
+def part(builder: Builder, x: Value, axis: int, start: int, size: int) -> Value:
+    """`size` places of one axis from `start` on."""
+    starts, shape = [0] * x.type.rank, list(x.type.shape)
+    starts[axis], shape[axis] = start, size
+    return builder.slice(x, starts, shape, (1,) * x.type.rank)

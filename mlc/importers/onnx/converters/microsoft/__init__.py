@@ -1,0 +1,30 @@
+"""Widespread operators of onnxruntime's own domain, com.microsoft.
+
+Semantics are those of onnxruntime's documentation of its contributed operators; sums of products of
+integers are exact where onnxruntime saturates.
+"""
+
+from __future__ import annotations
+
+from mlc.importers.onnx.converters.microsoft import (
+    activation,
+    attention,
+    blocks,
+    normalization,
+    products,
+    quantized,
+    quantized_products,
+    rotary,
+)
+from mlc.importers.onnx.node import Converter
+
+CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
+    **activation.CONVERTERS,
+    **attention.CONVERTERS,
+    **blocks.CONVERTERS,
+    **normalization.CONVERTERS,
+    **products.CONVERTERS,
+    **quantized.CONVERTERS,
+    **quantized_products.CONVERTERS,
+    **rotary.CONVERTERS,
+}
