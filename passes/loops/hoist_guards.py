@@ -41,7 +41,7 @@ from dataclasses import replace
 from mlc.ir.build import all_of
 from mlc.ir.expr import Binary, Const, Expr, Load, Select
 from mlc.ir.reductions import neutral_element
-from mlc.ir.rewrite import free_variables, map_stmt, walk
+from mlc.ir.rewrite import free_variables, map_stmt, stores_of, walk, walk_expr
 from mlc.ir.stmt import For, Func, If, Stmt, Store
 
 
@@ -81,7 +81,12 @@ def _is_neutral(op: str, value: Const) -> bool:
 def _out_of_loop(loop: For) -> Stmt:
     """Move the tests that a loop does not touch around it; inside a parallel loop they stay."""
     tests, inner = _opened(loop.body)
-    outer = [test for test in tests if loop.var not in free_variables(test)]
+    written = {store.buffer.name for store in stores_of(inner)}
+    outer = [
+        test
+        for test in tests
+        if loop.var not in free_variables(test) and written.isdisjoint(_read_buffers(test))
+    ]
     if not outer or loop.kind == "parallel":
         return loop
     kept = [test for test in tests if test not in outer]
@@ -89,12 +94,22 @@ def _out_of_loop(loop: For) -> Stmt:
 
 
 def _opened(stmt: Stmt) -> tuple[list[Expr], Stmt]:
-    """The tests around a statement, and what they guard."""
+    """The tests around a statement, and what they guard.
+
+    Together they are made at once, so that one that reads memory is not joined to those that may
+    keep it from reading beyond a buffer.
+    """
     tests: list[Expr] = []
     while isinstance(stmt, If) and stmt.otherwise is None:
+        if tests and _read_buffers(stmt.condition):
+            break
         tests += _conjuncts(stmt.condition)
         stmt = stmt.then
     return tests, stmt
+
+
+def _read_buffers(test: Expr) -> set[str]:
+    return {part.buffer.name for part in walk_expr(test) if isinstance(part, Load)}
 
 
 def _conjuncts(test: Expr) -> list[Expr]:

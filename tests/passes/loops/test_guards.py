@@ -144,3 +144,30 @@ def test_a_guard_over_an_outer_loop_alone_is_not_worth_a_version() -> None:
     (branch,) = (part for part in walk(hoisted.body) if isinstance(part, If))
     assert isinstance(branch.then, For)
     assert branch.then.var == "i"
+
+
+def test_what_the_loop_itself_writes_is_tested_inside() -> None:
+    func = parse_func("""
+        func first(x: f32[8], count: i64[1], y: i64[2]) {
+          for i in 8 {
+            if count[0] < 2 & x[i] > 0.0:f32 {
+              y[count[0]] = i
+              count[0] = count[0] + 1
+            }
+          }
+        }""")
+    x = np.ones(8, np.float32)
+    for changed in (func, hoist_guards(func)):
+        count, y = np.zeros(1, np.int64), np.zeros(2, np.int64)
+        run_func(changed, [x, count, y])
+        assert (count.tolist(), y.tolist()) == ([2], [0, 1])
+
+
+def test_a_test_that_keeps_another_from_reading_stays_around_it() -> None:
+    func = parse_func("""
+        func guarded(x: bool[3], y: f32[8,2]) {
+          for i in 8 { for j in 2 { if i < 3 { if x[i] { y[i, j] = 1.0:f32 } } } }
+        }""")
+    y = np.zeros((8, 2), np.float32)
+    run_func(hoist_guards(func), [np.array([True, False, True]), y])
+    assert y[:, 0].tolist() == [1, 0, 1, 0, 0, 0, 0, 0]
