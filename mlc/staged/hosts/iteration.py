@@ -6,12 +6,13 @@ else each iteration is a call from here, which signals can interrupt.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mlc.errors import ModelError
+from mlc.errors import MlcError, ModelError
 from mlc.staged.held import Array, Held, is_tensor
 from mlc.staged.hosts.native_loop import Origin, Progress, Result, Same, Wiring, run_natively
 from mlc.staged.hosts.sequences import required_array
@@ -51,15 +52,34 @@ class Iteration:
         """Whether the condition holds."""
         return truth(self.condition, f"{self.owner}: the condition")
 
-    def run(self, limit: int | None) -> None:
-        """Run to the end: until `limit` iterations are done, or the condition is false."""
-        while self.keep and (limit is None or self.done < limit):
-            wiring = self._wiring()
-            if wiring is None:
-                self._step()
-            else:
+    def run(self, limit: int | None, *, exact: bool) -> None:
+        """Run to the end: until `limit` iterations are done, or the condition is false.
+
+        With `exact` it never is, so that it is known beforehand how much is collected. Raises
+        `MlcError` where that is more than there is memory.
+        """
+        try:
+            while self.keep and (limit is None or self.done < limit):
+                wiring = self._wiring()
+                if wiring is None:
+                    self._step()
+                    continue
+                if exact and limit is not None:
+                    self._check_memory(wiring, limit - self.done)
                 self._run_natively(wiring, limit)
-                break
+        except MemoryError:
+            raise MlcError(
+                f"{self.owner}: no memory is left after {self.done} iterations"
+            ) from None
+
+    def _check_memory(self, wiring: Wiring, iterations: int) -> None:
+        size = iterations * sum(wiring.type_of(origin).nbytes for origin in wiring.collected)
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if size > memory:
+            raise MlcError(
+                f"{self.owner}: {iterations} iterations collect {size} bytes, "
+                f"the machine has {memory}"
+            )
 
     def values(self) -> list[Held]:
         """What the body reads in the iteration that is next."""
@@ -104,28 +124,21 @@ class Iteration:
         stage = self.body.single_stage(values)
         if stage is None or stage.module is None:
             return None
-        types = {name: _type(value) for name, value in stage.live.items() if is_tensor(value)}
         origins = [_origin(stage, name) for name in self.body.outputs]
         first = 1 if self.counted else 0
         carried = self.body.inputs[first : first + first + len(self.states)]
-        for name, origin in zip(carried, origins, strict=False):
-            if _origin_type(stage, origin, types) != types[name]:
-                return None
-        captured = {
-            name: value
-            for name, value in stage.live.items()
-            if name not in self.body.inputs and is_tensor(value)
-        }
-        return Wiring(
+        wiring = Wiring(
             stage.module,
             self.body.inputs,
-            captured,
+            {name: value for name, value in stage.live.items() if is_tensor(value)},
             self.body.inputs[0] if self.counted else None,
             self.body.inputs[1] if self.counted else None,
             tuple(zip(carried, origins, strict=False)),
             self.body.inputs[first + len(carried) :],
             tuple(origins[len(carried) :]),
         )
+        stays = all(wiring.type_of(Same(name)) == wiring.type_of(o) for name, o in wiring.states)
+        return wiring if stays else None
 
 
 def truth(value: Held, what: str) -> bool:
@@ -136,32 +149,12 @@ def truth(value: Held, what: str) -> bool:
     return bool(array.item())
 
 
-_Type = tuple[np.dtype, tuple[int, ...]]
-
-
-def _type(array: Array) -> _Type:
-    return array.dtype, array.shape
-
-
 def _origin(stage: SingleStage, name: str) -> Origin:
     if name in stage.results:
         return Result(stage.results.index(name))
     if name in stage.fixed:
         return stage.fixed[name]
     return Same(stage.aliases.get(name, name))
-
-
-def _origin_type(stage: SingleStage, origin: Origin, types: dict[str, _Type]) -> _Type | None:
-    match origin:
-        case Result(position) if stage.module is not None:
-            port = stage.module.outputs[position]
-            return port.numpy_dtype, port.shape
-        case Same(name):
-            return types.get(name)
-        case np.ndarray():
-            return _type(origin)
-        case _:
-            return None
 
 
 def joined(pieces: Sequence[Array]) -> Array:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 
-from mlc.errors import MlcError, ModelError, ShapeError
+from mlc.errors import ModelError, ShapeError
 from mlc.importers.onnx.node import NodeView, normal_axis
 from mlc.importers.onnx.tensors import dtype_from_onnx
 from mlc.staged.held import Array, Held
@@ -29,9 +28,7 @@ def loop(node: NodeView, inputs: Sequence[Held], bodies: Bodies) -> list[Held]:
     run = Iteration("Loop", bodies(graph), True, states, [], [[] for _ in range(collected)])
     if given[1] is not None:
         run.condition = required_array(given[1], "Loop: the condition")
-    if limit is not None and _always_continues(graph):
-        _check_memory(run, graph, limit)
-    run.run(limit)
+    run.run(limit, exact=_always_continues(graph))
     return [*run.states, *_collected(run, graph)]
 
 
@@ -86,9 +83,7 @@ def _scan(
     collected = len(graph.output) - len(states)
     _check_counts(node, collected)
     run = Iteration("Scan", body, False, states, scanned, [[] for _ in range(collected)])
-    if lengths[0]:
-        _check_memory(run, graph, lengths[0])
-    run.run(lengths[0])
+    run.run(lengths[0], exact=True)
     return run, _collected(run, graph)
 
 
@@ -161,19 +156,6 @@ def _padded(array: Array, length: int) -> Array:
 def _check_counts(node: NodeView, collected: int) -> None:
     if collected < 0:
         raise ModelError(f"{node.op_type}: the body has fewer outputs than there is state")
-
-
-def _check_memory(run: Iteration, graph: onnx.GraphProto, count: int) -> None:
-    """Refuse to collect more than there is memory, where the body says how large slices are."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for info in graph.output[len(graph.output) - len(run.collected) :]:
-        shape, dtype = _declared(info)
-        size = count * int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if size > memory:
-            raise MlcError(
-                f"{run.owner}: {count} slices of scan output '{info.name}' take {size} bytes, "
-                f"the machine has {memory}"
-            )
 
 
 def _declared(info: onnx.ValueInfoProto) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -8,10 +8,12 @@ and what is collected can grow.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -53,21 +55,46 @@ Origin = Result | Same | Array
 
 
 @dataclass(frozen=True)
+class SliceType:
+    """Element type and shape of what one iteration gives."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one slice."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
 class Wiring:
     """What the inputs of a loop's body are told, and where its outputs go.
 
-    `counter` is the input that counts; each of `states` an input and the output that becomes it;
-    `condition`, one of the states, ends the loop when it is false. `captured` never changes.
+    `live` has what the body reads in the next iteration, captured arrays included. `counter` is the
+    input that counts; each of `states` an input and the output that becomes it; `condition`, one of
+    the states, ends the loop when it is false.
     """
 
     module: Module
     inputs: tuple[str, ...]
-    captured: Mapping[str, Array]
+    live: Mapping[str, Array]
     counter: str | None
     condition: str | None
     states: tuple[tuple[str, Origin], ...]
     scanned: tuple[str, ...]
     collected: tuple[Origin, ...]
+
+    def type_of(self, origin: Origin) -> SliceType:
+        """The type of an output of the body."""
+        match origin:
+            case Result(position):
+                port = self.module.outputs[position]
+                return SliceType(port.numpy_dtype, port.shape)
+            case Same(name):
+                return SliceType(self.live[name].dtype, self.live[name].shape)
+            case _:
+                return SliceType(origin.dtype, origin.shape)
 
 
 @dataclass
@@ -119,7 +146,7 @@ class _Table:
     slots: dict[str, int] = field(init=False)
     copies: list[tuple[int, int, int]] = field(default_factory=list)
     swaps: list[tuple[int, int, int]] = field(default_factory=list)
-    collectors: list[tuple[int, Array]] = field(default_factory=list)
+    collectors: list[tuple[int, SliceType]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         module = self.wiring.module
@@ -135,7 +162,7 @@ class _Table:
             self._wire_state(name, origin, taken)
         for origin in self.wiring.collected:
             self._wire_collected(origin, taken)
-        self.bytes_collected = sum(sample.nbytes for _, sample in self.collectors)
+        self.bytes_collected = sum(kind.nbytes for _, kind in self.collectors)
 
     def _add(self, array: Array, name: str = "") -> int:
         self.arrays.append(array)
@@ -151,10 +178,10 @@ class _Table:
             return _aligned_copy(self.progress.states[name])
         if name in self.progress.scanned:
             return self.progress.scanned[name]
-        return np.ascontiguousarray(self.wiring.captured[name])
+        return _contiguous(self.wiring.live[name])
 
     def _wire_state(self, name: str, origin: Origin, taken: set[int]) -> None:
-        if origin == Same(name):
+        if isinstance(origin, Same) and origin.name == name:
             return
         slot = self.slots[name]
         source = self._source(origin)
@@ -166,16 +193,13 @@ class _Table:
         self.swaps.append((slot, source, 0))
 
     def _wire_collected(self, origin: Origin, taken: set[int]) -> None:
-        source = self._source(origin)
-        sample = self.arrays[source]
-        if isinstance(origin, Same) and origin.name in self.wiring.scanned:
-            sample = sample[0]
+        source, kind = self._source(origin), self.wiring.type_of(origin)
         if not isinstance(origin, Result) or source in taken:
-            fresh = self._add(sample)
-            self.copies.append((source, fresh, sample.nbytes))
+            fresh = self._add(np.empty(0, kind.dtype))
+            self.copies.append((source, fresh, kind.nbytes))
             source = fresh
         taken.add(source)
-        self.collectors.append((source, sample))
+        self.collectors.append((source, kind))
 
     def _source(self, origin: Origin) -> int:
         match origin:
@@ -186,16 +210,16 @@ class _Table:
                     self.slots[name] if name in self.slots else self._add(self._initial(name), name)
                 )
             case _:
-                return self._add(np.ascontiguousarray(origin))
+                return self._add(_contiguous(origin))
 
     def advance(self, count: int) -> int:
         """Run at most `count` iterations, and tell how many it were."""
         progress, buffers = self.progress, []
         steps = []
-        for slot, sample in self.collectors:
-            buffers.append(np.empty((count, *sample.shape), sample.dtype))
+        for slot, kind in self.collectors:
+            buffers.append(np.empty((count, *kind.shape), kind.dtype))
             self.arrays[slot] = buffers[-1]
-            steps.append((slot, sample.nbytes, 0))
+            steps.append((slot, kind.nbytes, 0))
         for name, array in progress.scanned.items():
             self.arrays[self.slots[name]] = array[progress.iteration :]
             steps.append((self.slots[name], array[0].nbytes, 0))
@@ -220,6 +244,12 @@ class _Table:
         lengths = len(self.copies), len(self.swaps), len(steps)
         flat = [number for row in rows for number in row]
         return np.array([count, 0, *named, *lengths, *flat], np.int64)
+
+
+def _contiguous(array: Array) -> Array:
+    """The array in row-major order, of the same rank."""
+    dense: Array = np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"])
+    return dense
 
 
 def _aligned_copy(array: Array) -> Array:

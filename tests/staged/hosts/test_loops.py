@@ -106,6 +106,21 @@ def feeds_of(text: str, number: int) -> dict[str, np.ndarray]:
     return {"n": count(number), **feeds[text]}
 
 
+# Outputs that are inputs, that are the same in every iteration, or that are there twice.
+HANDED_ON = """
+g (int64 n, float[2] x, float[2] y) => (s, t, u, slices, same, captured, state) {
+  k = Constant <value_floats = [7.0, 8.0]> ()
+  s, t, u, slices, same, captured, state = Loop (n, , x, y, x)
+    <body = body (int64 i, bool go, float[2] a, float[2] b, float[2] c)
+        => (bool go, float[2] b, float[2] d, float[2] f, float[2] d, float[2] e, float[2] x,
+            float[2] a) {
+      d = Add (a, c)
+      e = Identity (k)
+      f = Identity (k)
+    }>
+}"""
+
+
 @pytest.mark.parametrize("number", [1, 2, 5])
 @pytest.mark.parametrize("text", [COUNTED, WHILE, FIBONACCI, GROWING, NESTED, SEQUENCE])
 def test_loops(text: str, number: int) -> None:
@@ -124,6 +139,27 @@ def test_native_loops_agree_with_the_host_s(
     monkeypatch.undo()
     monkeypatch.setattr(Iteration, "_wiring", lambda self: None)
     for left, right in zip(native, run(parse(text), feeds_of(text, number)), strict=True):
+        assert_same(left, right)
+
+
+@pytest.mark.parametrize("number", [1, 2, 65])
+def test_what_a_body_hands_on(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = np.array([1, 2], np.float32), np.array([3, 4], np.float32)
+    feeds = {"n": count(number), "x": x, "y": y}
+    native = run(parse(HANDED_ON), feeds)
+    a, b, c = x, y, x
+    slices, states = [], []
+    for _ in range(number):
+        states.append(a)
+        a, b, c = b, a + c, np.array([7, 8], np.float32)
+        slices.append(b)
+    expected = [
+        a, b, c, np.stack(slices), np.stack([c] * number), np.stack([x] * number), np.stack(states)
+    ]  # fmt: skip
+    for left, right in zip(native, expected, strict=True):
+        assert_same(left, right)
+    monkeypatch.setattr(Iteration, "_wiring", lambda self: None)
+    for left, right in zip(run(parse(HANDED_ON), feeds), expected, strict=True):
         assert_same(left, right)
 
 
@@ -228,7 +264,7 @@ def test_memory_is_checked_before_a_loop_starts() -> None:
     with pytest.raises(mlc.MlcError) as caught:
         run(parse(COUNTED), feeds_of(COUNTED, 1 << 50))
     assert caught.value.message.startswith(
-        f"Loop: {1 << 50} slices of scan output 'e' take {12 << 50} bytes, the machine has "
+        f"Loop: {1 << 50} iterations collect {12 << 50} bytes, the machine has "
     )
 
 
