@@ -20,12 +20,14 @@ from mlc.errors import ArtifactError, CompileError, InputError, ShapeError, Targ
 from mlc.fingerprint import sources_digest, versions
 from mlc.importers.onnx import import_model
 from mlc.importers.onnx.demand import NeedsValue
-from mlc.importers.onnx.reading import read_model
+from mlc.importers.onnx.reading import ModelLike, read_model
+from mlc.importers.onnx.weights import WeightFiles
 from mlc.ir.graph import Graph
 from mlc.ir.text import print_graph
 from mlc.ir.verify import verify_graph
 from mlc.passes.context import Context, VerifyLevel
 from mlc.passes.dump import DumpFolder
+from mlc.recall import file_state
 from mlc.runtime.compiled import Compiled
 from mlc.runtime.module import Module
 from mlc.runtime.processor import check_machine
@@ -89,10 +91,14 @@ def compile(
     compile_graph = _Stages(resolved, options, verify, folder, _open(cache), schedules)
     if isinstance(model, Graph):
         return compile_graph.whole(import_graph(model, shapes, verify))
+    question = compile_graph.question(model, shapes or {})
+    known = compile_graph.recalled(question)
+    if known is not None:
+        return known
     source = read_model(model)
     graph = static_graph(source, shapes or {}, HOST_STEPS)
     if graph is not None:
-        return compile_graph.whole(graph)
+        return compile_graph.whole(graph, question, source.files)
     return StagedModule(
         source,
         shapes or {},
@@ -115,29 +121,74 @@ class _Stages:
     schedules: TunedSchedules | None = None
     count: int = 0
 
-    def whole(self, graph: Graph) -> Module:
-        """Compile the one graph of a model."""
-        return self._compiled(graph, _context(self.target, self.folder, self.verify))
+    def question(self, model: ModelLike, shapes: Mapping[str, Sequence[int | str]]) -> str | None:
+        """What a model's file is asked about the cache; None where there is none to ask."""
+        if self.store is None or self.folder or not isinstance(model, (str, os.PathLike)):
+            return None
+        path = Path(model).absolute()
+        return cache_key({"path": os.fsencode(path), "shapes": repr(shapes), **self._told()})
+
+    def recalled(self, question: str | None) -> Module | None:
+        """The module that a question led to before, if the cache still has it."""
+        if self.store is None or question is None:
+            return None
+        key = self.store.recall(question)
+        return None if key is None else self._cached(key)
+
+    def whole(
+        self, graph: Graph, question: str | None = None, files: WeightFiles | None = None
+    ) -> Module:
+        """Compile the one graph of a model; the cache notes the question that led to it."""
+        context = _context(self.target, self.folder, self.verify)
+        key = self._key(graph, context)
+        module = self._compiled(graph, context, key)
+        if self.store is not None and question is not None and files is not None:
+            states = {path: file_state(status) for path, status in files.statuses.items()}
+            self.store.note(question, states, key)
+        return module
 
     def stage(self, graph: Graph) -> Module:
         """Compile the next stage of a model."""
         self.count += 1
         folder = None if self.folder is None else self.folder / f"stage-{self.count:02}"
-        return self._compiled(graph, _context(self.target, folder, self.verify))
+        context = _context(self.target, folder, self.verify)
+        return self._compiled(graph, context, self._key(graph, context))
 
-    def _compiled(self, graph: Graph, context: Context) -> Module:
+    def _compiled(self, graph: Graph, context: Context, key: str) -> Module:
         """The module of a graph, out of the cache if it is there."""
         if self.store is None:
             return load_compiled(self._build(graph, context))
-        key = _key(graph, self.target, self.options, context, self.schedules)
-        if context.dump is None:
-            module = self.store.load(key, object_loader=load_object, linker=link_shared)
-            if module is not None:
-                provide_assembly(module.texts, module.kernels, self.target)
-                return module
-        compiled = self._build(graph, context)
-        self.store.store(key, compiled)
-        return load_compiled(compiled)
+        module = self._cached(key) if context.dump is None else None
+        if module is None:
+            compiled = self._build(graph, context)
+            self.store.store(key, compiled)
+            module = load_compiled(compiled)
+        return module
+
+    def _cached(self, key: str) -> Module | None:
+        if self.store is None:
+            return None
+        module = self.store.load(key, object_loader=load_object, linker=link_shared)
+        if module is not None:
+            provide_assembly(module.texts, module.kernels, self.target)
+        return module
+
+    def _key(self, graph: Graph, context: Context) -> str:
+        """The key of a graph in the cache; empty where there is no cache."""
+        if self.store is None:
+            return ""
+        context.digests.learn(graph.constants.values(), available_processors())
+        return cache_key({"graph": print_graph(graph, context.digests), **self._told()})
+
+    def _told(self) -> dict[str, str]:
+        """All that decides what comes out, beside the model."""
+        return {
+            "target": repr(self.target),
+            "options": repr(self.options),
+            "schedules": "" if self.schedules is None else self.schedules.digest,
+            "versions": repr(versions()),
+            "compiler": sources_digest(),
+        }
 
     def _build(self, graph: Graph, context: Context) -> Compiled:
         return build(graph, self.target, self.options, context, tuning=self.schedules)
@@ -271,23 +322,3 @@ def _schedules(tuning: Tuning | None, target: Target, options: Options) -> Tuned
         return None
     exact = options.precision == "exact"
     return tuned_schedules(tuning, machine_key(target, options.num_threads, exact))
-
-
-def _key(
-    graph: Graph,
-    target: Target,
-    options: Options,
-    context: Context,
-    schedules: TunedSchedules | None,
-) -> str:
-    context.digests.learn(graph.constants.values(), available_processors())
-    return cache_key(
-        {
-            "graph": print_graph(graph, context.digests),
-            "target": repr(target),
-            "options": repr(options),
-            "schedules": "" if schedules is None else schedules.digest,
-            "versions": repr(versions()),
-            "compiler": sources_digest(),
-        }
-    )

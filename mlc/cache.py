@@ -23,6 +23,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from mlc.errors import ArtifactError, CacheError
+from mlc.recall import FileState, note, recalled
 from mlc.runtime.artifact import load
 from mlc.runtime.artifact_writer import Linker, is_artifact, write_artifact
 from mlc.runtime.compiled import Compiled
@@ -125,10 +126,23 @@ class CompileCache:
                 self._report(CacheError(error.message))
         self._evict(keep=entry)
 
+    def recall(self, question: str) -> str | None:
+        """The key noted for a question, where the files behind it are as they were."""
+        return recalled(self._notes, question) if _KEY.fullmatch(question) else None
+
+    def note(self, question: str, files: Mapping[Path, FileState], key: str) -> None:
+        """Note that a question, a `cache_key`, led to `key` after those files were read."""
+        note(self._notes, question, files, key)
+
+    @property
+    def _notes(self) -> Path:
+        return self.folder / "notes"
+
     def clear(self) -> None:
         """Remove every entry."""
         for entry in self._entries():
             _remove(entry.path)
+        _remove(self._notes)
 
     @property
     def bytes(self) -> int:

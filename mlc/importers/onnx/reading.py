@@ -46,7 +46,7 @@ class Source:
 
 def read_model(model: ModelLike) -> Source:
     """Read and check a model; raises `ModelError` or `UnsupportedError`, never anything else."""
-    path: Path | None = None
+    files = WeightFiles(None)
     spans: dict[int, Span] = {}
     name = "the model"
     if isinstance(model, onnx.ModelProto):
@@ -56,7 +56,8 @@ def read_model(model: ModelLike) -> Source:
     elif isinstance(model, str | os.PathLike):
         path = Path(model)
         name = f"'{path}'"
-        data, spans = _read(path, name)
+        files = WeightFiles(path)
+        data, spans, files.statuses[path] = _read(path, name)
         proto = _decoded(data, name)
     else:
         raise ModelError(
@@ -68,26 +69,26 @@ def read_model(model: ModelLike) -> Source:
         proto.graph.name or "main",
         proto.graph,
         _opsets(proto, name),
-        WeightFiles(path),
+        files,
         spans,
         _functions(proto, name),
     )
 
 
-def _read(path: Path, name: str) -> tuple[bytes, dict[int, Span]]:
-    """The message in a file, without long weights, and where those are."""
+def _read(path: Path, name: str) -> tuple[bytes, dict[int, Span], os.stat_result]:
+    """The message in a file, without long weights, where those are, and the file's status."""
     try:
         if path.is_dir():
             raise ModelError(
                 f"{name} is a folder, not a model", hint="give the path of the .onnx file"
             )
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
             try:
-                return detached(file, size)
+                return *detached(file, status.st_size), status
             except WireError:
                 file.seek(0)
-                return file.read(), {}
+                return file.read(), {}, status
     except OSError as error:
         raise ModelError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:

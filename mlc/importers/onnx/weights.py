@@ -20,16 +20,23 @@ from mlc.importers.onnx.detach import Span
 
 
 class WeightFiles:
-    """Reads tensors from the model at `path`, which is None for a model that is not on disk."""
+    """Reads tensors from the model at `path`, which is None for a model that is not on disk.
+
+    `statuses` tells of each file that was read, by the path that led to it, what it was when it was
+    opened first.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self.statuses: dict[Path, os.stat_result] = {}
 
     def own(self, span: Span) -> np.ndarray:
         """Bytes of the model's own file."""
         if self._path is None:
             raise ModelError("the model is not on disk")
-        return _read(self._path, *span, f"'{self._path}'")
+        array, status = _read(self._path, *span, f"'{self._path}'")
+        self.statuses.setdefault(self._path, status)
+        return array
 
     def external(self, tensor: onnx.TensorProto, size: int) -> np.ndarray:
         """The `size` bytes of external data of `tensor`; raises `ModelError` for bad entries."""
@@ -48,7 +55,9 @@ class WeightFiles:
             raise ModelError(
                 f"tensor '{tensor.name}' takes {size} bytes, its external data has {length}"
             )
-        return _read(path, offset, size, f"{what}: '{location}'")
+        array, status = _read(path, offset, size, f"{what}: '{location}'")
+        self.statuses.setdefault(self._path.parent / location, status)
+        return array
 
 
 def _confined(folder: Path, location: str, what: str) -> Path:
@@ -64,8 +73,8 @@ def _confined(folder: Path, location: str, what: str) -> Path:
     return path
 
 
-def _read(path: Path, offset: int, size: int, what: str) -> np.ndarray:
-    """`size` bytes of a file as an array of its own."""
+def _read(path: Path, offset: int, size: int, what: str) -> tuple[np.ndarray, os.stat_result]:
+    """`size` bytes of a file as an array of its own, and the status of the file."""
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer.
         with open(path, "rb", buffering=0, opener=_open_without_waiting) as file:
@@ -83,7 +92,7 @@ def _read(path: Path, offset: int, size: int, what: str) -> np.ndarray:
         raise ModelError(f"{what} cannot be read: {error.strerror}") from error
     if unread:
         raise ModelError(f"{what} changed while it was read")
-    return array
+    return array, status
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
