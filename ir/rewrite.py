@@ -110,13 +110,12 @@ def walk_expr(expr: Expr) -> Iterator[Expr]:
 
 def sub_statements(stmt: Stmt) -> tuple[Stmt, ...]:
     """The direct sub-statements."""
-    match stmt:
-        case For(body=body) | Alloc(body=body):
-            return (body,)
-        case Seq(body=body):
-            return body
-        case If(then=then, otherwise=otherwise):
-            return (then,) if otherwise is None else (then, otherwise)
+    if type(stmt) is For or type(stmt) is Alloc:
+        return (stmt.body,)
+    if type(stmt) is Seq:
+        return stmt.body
+    if type(stmt) is If:
+        return (stmt.then,) if stmt.otherwise is None else (stmt.then, stmt.otherwise)
     return ()
 
 
@@ -134,9 +133,11 @@ def statement_exprs(stmt: Stmt) -> tuple[Expr, ...]:
 
 def walk(stmt: Stmt) -> Iterator[Stmt]:
     """Every sub-statement in program order, the whole first."""
-    yield stmt
-    for part in sub_statements(stmt):
-        yield from walk(part)
+    stack = [stmt]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(reversed(sub_statements(part)))
 
 
 def walk_exprs(stmt: Stmt) -> Iterator[Expr]:
