@@ -244,6 +244,7 @@ class _Session:
             stopped_because=tuner.stopped_because,
             decision=stitched.reason if stitched else "not run as a whole",
             strategy=job.settings.strategy,
+            notes=_notes(tuner),
         )
 
     def spending(self, tuner: Tuner) -> Spending:
@@ -263,3 +264,11 @@ def _times(
     if stitched is None or not stitched.default_seconds:
         return default_seconds, default_seconds
     return stitched.default_seconds, stitched.tuned_seconds
+
+
+def _notes(tuner: Tuner) -> tuple[str, ...]:
+    """What went wrong without stopping anything."""
+    waiting = len(tuner.keeper.waiting)
+    if not waiting:
+        return ()
+    return (f"{waiting} measurements are not on record: {tuner.keeper.trouble}",)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlc.autotune.allocate import Progress, nominal_limit
+from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
 from mlc.autotune.measurement import Comparison, MeasureInput, Measurement
-from mlc.autotune.records import Database, Record
+from mlc.autotune.records import Record
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.problem import Proposal
 from mlc.autotune.task import Task
@@ -64,7 +65,7 @@ class TaskTuner:
         search: Search,
         problem: TaskProblem,
         learner: Learner,
-        database: Database,
+        keeper: Keeper,
         started: float = 0.0,
     ) -> None:
         self.task = task
@@ -72,7 +73,7 @@ class TaskTuner:
         self.search = search
         self.problem = problem
         self.learner = learner
-        self.database = database
+        self.keeper = keeper
         self.started = started
         limit = nominal_limit(task.work, machine.target, machine.threads)
         self.progress = Progress(task.key, task.count, limit, task.template)
@@ -159,7 +160,7 @@ class TaskTuner:
         self, proposal: Proposal, item: MeasureInput, measurement: Measurement, score: float | None
     ) -> None:
         record = Record.of(item, measurement, proposal.knobs)
-        self.database.add(record)
+        self.keeper.add(record)
         elapsed = time.perf_counter() - self.started
         self.trials.append(Trial(elapsed, score, measurement.seconds, measurement.status))
         self.statuses[measurement.status] += 1

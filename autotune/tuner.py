@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mlc.autotune.allocate import Allocation, Allocator
+from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
 from mlc.autotune.measurement import Comparison
-from mlc.autotune.records import Database, Record, machine_key
+from mlc.autotune.records import Database, machine_key
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.seeds import Seed, Seeds
@@ -72,6 +73,7 @@ class Tuner:
             )
         self.machine = machine
         self.database = database
+        self.keeper = Keeper(database)
         self.measurer = measurer
         self.learner = learner
         self.settings = settings
@@ -152,6 +154,7 @@ class Tuner:
             comparison = self.measurer.compare(default, each.input_of(entry.proposal))
             self.comparisons[each.task.key] = comparison
             if comparison.accepted:
+                self.keeper.flush()
                 self.database.accept(entry.record)
                 return
             key = machine_key(self.machine.target, self.machine.threads, self.machine.exact)
@@ -174,7 +177,7 @@ class Tuner:
         seed = self.settings.seed * 10_007 + number
         search: Search = STRATEGIES[self.settings.strategy](problem, seed)
         return TaskTuner(
-            task, self.machine, search, problem, self.learner, self.database, self.started
+            task, self.machine, search, problem, self.learner, self.keeper, self.started
         )
 
     def _seed_from(self, each: TaskTuner) -> None:
@@ -197,8 +200,3 @@ def _saving(each: TaskTuner) -> float:
     if each.best is None or each.default_seconds is None:
         return 0.0
     return each.task.count * (each.default_seconds - each.best.seconds)
-
-
-def records_of(tuner: Tuner) -> list[Record]:
-    """The best record of each task."""
-    return [each.best.record for each in tuner.tasks if each.best is not None]

@@ -9,7 +9,7 @@ import pytest
 
 from mlc.autotune.allocate import Allocation
 from mlc.autotune.measurement import STATUSES
-from mlc.autotune.records import Database, machine_key
+from mlc.autotune.records import Database, Record, machine_key
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.space import TaskSpace
 from mlc.autotune.tuner import Settings, Tuner, finalists
@@ -157,6 +157,37 @@ def test_an_accepted_schedule_that_loses_later_goes(database: Database) -> None:
     again.settle()
     for each in again.tasks:
         assert database.accepted(each.task.key, each.task.text, KEY) is None
+
+
+def test_a_full_disk_stops_nothing_and_loses_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Database.add_all
+    calls = itertools.count()
+
+    def full_for_a_while(self: Database, records: list[Record]) -> None:
+        if 3 <= next(calls) < 15:
+            raise TuningError("database or disk is full")
+        written(self, records)
+
+    monkeypatch.setattr(Database, "add_all", full_for_a_while)
+    tuner = make(database, PretendingMeasurer(), trials=24)
+    tuner.search()
+    assert (tuner.trials, len(database)) == (24, 24)
+    assert tuner.keeper.waiting == []
+
+
+def test_a_disk_that_stays_full_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Database, records: list[Record]) -> None:
+        raise TuningError("database or disk is full")
+
+    monkeypatch.setattr(Database, "add_all", full)
+    tuner = make(database, PretendingMeasurer(), trials=8)
+    tuner.search()
+    assert len(tuner.keeper.waiting) == 8
+    assert tuner.keeper.trouble == "database or disk is full"
 
 
 def test_unknown_strategies_are_refused(database: Database) -> None:
