@@ -1,4 +1,4 @@
-"""The space of a task: all points that the templates which match it offer, as a union of boxes.
+"""The space of a task: the points that templates offer for it, as a union of boxes.
 
 A box gives the values of each of its knobs; a point takes one of each. Every point names its
 template, and the threads that share the kernel where there is a choice. Not every point applies:

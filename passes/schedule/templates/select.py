@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlc.errors import ScheduleError
+from mlc.ir.work import work_of
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Space, Template
@@ -36,16 +38,27 @@ def template_for(group: Group) -> Template:
     return next(template for template in TEMPLATES if template.matches(group))
 
 
+_ALTERNATIVES: Mapping[str, tuple[str, ...]] = {"dot": ("contraction",)}
+"""Templates worth trying where another one is the default. One that takes everything is not."""
+
+_WORTH_SHARING = 4 * 1024 * 1024
+"""Operations and bytes from which on a kernel that one thread runs alone is not worth trying."""
+
+
 def spaces(group: Group, machine: Machine) -> tuple[Space, ...]:
-    """All points of the templates that match, those that the default may fall back to included.
+    """All points worth trying: of the template of the default, and of its alternatives.
 
     Each point names its `template`, and the `threads` that share the kernel.
     """
-    threads = (machine.threads,) if machine.threads == 1 else (machine.threads, 1)
+    default = default_knobs(group, machine)
+    names = (str(default["template"]), *_ALTERNATIVES.get(str(default["template"]), ()))
+    work = work_of(group.func)
+    alone = work.flops + work.bytes < _WORTH_SHARING
+    threads = {int(default["threads"]), machine.threads, *((1,) if alone else ())}
     return tuple(
-        {"template": (template.name,), "threads": threads, **box}
+        {"template": (template.name,), "threads": tuple(sorted(threads)), **box}
         for template in TEMPLATES
-        if template.matches(group)
+        if template.name in names and template.matches(group)
         for box in template.spaces(group, machine)
     )
 
