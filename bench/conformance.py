@@ -22,8 +22,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import onnx
 import typer
 from onnx.backend.test import BackendTest
 from rich.console import Console
@@ -31,7 +32,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.report import write_figures
-from mlc.onnx_backend import Backend
+from mlc.onnx_backend import Backend, BackendRep
 
 CATEGORIES = {
     "OnnxBackendNodeModelTest": "node",
@@ -41,6 +42,15 @@ CATEGORIES = {
     "OnnxBackendRealModelTest": "real",
 }
 """The suite's classes, and what ONNX calls their kinds of cases."""
+
+
+class Uncached(Backend):
+    """mlc's backend, compiling every model anew."""
+
+    @classmethod
+    def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **options: Any) -> BackendRep:
+        """Compile a model."""
+        return super().prepare(model, device, cache=False, **options)
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ def _suite() -> dict[str, type[unittest.TestCase]]:
     """The suite's classes; NumPy warns while some cases make their data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return BackendTest(Backend, __name__).test_cases
+        return BackendTest(Uncached, __name__).test_cases
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
