@@ -20,6 +20,9 @@ from mlc.importers.onnx.ordering import captured_names, read_names, sorted_nodes
 from mlc.importers.onnx.reading import Source
 from mlc.staged.held import Array
 
+_MOST_BYTES = 1 << 16
+"""Nodes of more bytes are not hashed."""
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -32,6 +35,18 @@ class Pending:
     def reads(self) -> tuple[str, ...]:
         """The names it reads, those that its subgraphs capture included, each once."""
         return tuple(dict.fromkeys(read_names(self.node)))
+
+    @cached_property
+    def identity(self) -> bytes:
+        """Tells nodes of one model apart.
+
+        Those that hold many bytes come from its file, and are known by what they read and write.
+        """
+        if self.node.ByteSize() <= _MOST_BYTES:
+            data: bytes = self.node.SerializeToString(deterministic=True)
+            return data
+        names = (self.node.op_type, *self.reads, "", *self.writes)
+        return "\0".join(names).encode("utf-8", "surrogatepass")
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -82,14 +97,19 @@ class Region:
 
     @cached_property
     def digest(self) -> bytes:
-        """Tells regions of one model apart: names are unique in it, small arrays are not."""
+        """Tells regions of one model apart: by what their nodes are, and by the arrays known."""
         digest = hashlib.sha256()
-        written = (name for item in self.nodes for name in item.writes)
-        for name in (self.name, *self.outputs, "", *written):
-            digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
+
+        def add(*parts: str | bytes) -> None:
+            for part in parts:
+                data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+                digest.update(len(data).to_bytes(8, "little") + data)
+
+        add(self.name, *self.outputs, "")
+        for item in self.nodes:
+            add(item.identity)
         for name, array in sorted(self.environment.constants.items()):
-            digest.update(f"{name}\0{array.dtype}{array.shape}\0".encode("utf-8", "surrogatepass"))
-            digest.update(array.tobytes())
+            add(name, str(array.dtype), str(array.shape), array.tobytes())
         return digest.digest()
 
 

@@ -154,7 +154,7 @@ def test_closed() -> None:
     with staged(SUM) as module:
         module(ones(2, 3), ones(2, 1))
     assert (module.closed, module.variants) == (True, 0)
-    with pytest.raises(MlcError, match="^the module is closed$"):
+    with pytest.raises(MlcError, match=r"^the module is closed$"):
         module(ones(2, 3), ones(2, 1))
 
 
