@@ -2,86 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx import helper
 
 import mlc
-from mlc.importers.onnx import import_model, survey
+from mlc.importers.onnx import import_model
 from mlc.importers.onnx.converters.microsoft import CONVERTERS
 from mlc.ir.interpret import run_graph
-
-Array = np.ndarray
-
-
-def real(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def whole(kind: str, *shape: int, seed: int = 0, low: int | None = None, high: int = 0) -> Array:
-    """Integers below `high`, or of the whole range of a type."""
-    limits, random = np.iinfo(kind), np.random.default_rng(seed)
-    low = limits.min if low is None else low
-    return random.integers(low, high or limits.max + 1, shape).astype(kind)
-
-
-def u8(*shape: int, seed: int = 0) -> Array:
-    return whole("uint8", *shape, seed=seed)
-
-
-def i8(*shape: int, seed: int = 0) -> Array:
-    return whole("int8", *shape, seed=seed)
-
-
-def small(*shape: int, seed: int = 0) -> Array:
-    """Integers whose products onnxruntime does not saturate on any processor."""
-    return whole("int8", *shape, seed=seed, low=-60, high=60)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One node: its inputs (None is left out), attributes, and how many outputs it names."""
-
-    op_type: str
-    inputs: Sequence[Array | None]
-    attributes: dict[str, object] = field(default_factory=dict)
-    outputs: int = 1
-    atol: float = 1e-5
-    domain: str = "com.microsoft"
-
-    def model(self) -> onnx.ModelProto:
-        names = ["" if array is None else f"x{k}" for k, array in enumerate(self.inputs)]
-        results = [f"y{k}" for k in range(self.outputs)]
-        node = helper.make_node(self.op_type, names, results, domain=self.domain, **self.attributes)
-        inputs = [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-            )
-            for name, array in zip(names, self.inputs, strict=True)
-            if array is not None
-        ]
-        graph = helper.make_graph(
-            [node], "g", inputs, [onnx.ValueInfoProto(name=name) for name in results]
-        )
-        imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=imports, ir_version=8)
-
-    def feeds(self) -> dict[str, Array]:
-        return {f"x{k}": array for k, array in enumerate(self.inputs) if array is not None}
-
-
-def f32(number: float) -> Array:
-    return np.array(number, np.float32)
-
-
-def byte(number: int, kind: str = "uint8") -> Array:
-    return np.array(number, kind)
-
+from tests.importers.node_case import Array, Case, byte, f32, i8, real, small, u8, whole
 
 PAIR = (u8(2, 3, 4), f32(0.02), byte(100), u8(3, 4, seed=1), f32(0.05), byte(7))
 ONE = (u8(2, 3, 5, 6), f32(0.03), byte(120))
@@ -408,48 +337,3 @@ def test_every_operator_has_a_case() -> None:
     cases = [*CASES, *(case for case, _ in WITHOUT_PEER)]
     elsewhere = {"LayerNormalization", "BiasSplitGelu"}
     assert {case.op_type for case in cases} | elsewhere >= CONVERTERS.keys()
-
-
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        (
-            Case("FusedConv", CONV, {"group": 2, "activation": "Elu"}),
-            "FusedConv: activation Elu is not supported",
-        ),
-        (
-            Case("FusedConv", CONV, {"group": 2, "activation": "Relu", "activation_params": [1.0]}),
-            "FusedConv: Relu takes 0 parameters",
-        ),
-        (Case("Attention", BERT, {"num_heads": 3}), "Attention: a width of 8 is not 3 heads"),
-        (
-            Case("Attention", BERT, {"num_heads": 2, "qkv_hidden_sizes": [8, 8, 9]}),
-            "Attention: [8, 8, 9] do not make up a width of 24",
-        ),
-        (
-            Case("Attention", BERT, {"num_heads": 2, "do_rotary": 1}),
-            "Attention: do_rotary = 1 is not supported",
-        ),
-        (
-            Case("Attention", [*BERT, np.zeros(8, np.int32)], {"num_heads": 2}),
-            "Attention: a mask i32[8] is not supported",
-        ),
-        (
-            Case("MatMulNBits", [real(3, 40), u8(6, 2, 8), real(12)],
-                 {"K": 40, "N": 6, "block_size": 16}),
-            "MatMulNBits: weights u8[6,2,8] do not fit 6 by 40",
-        ),
-        (
-            Case("QLinearConcat", [*TO, *PAIR[:2]], {"axis": 0}),
-            "QLinearConcat: 4 inputs are not parts of three",
-        ),
-        (
-            Case("BiasSplitGelu", [real(2, 3, 5), real(5)]),
-            "BiasSplitGelu: f32[2,3,5] does not split into halves",
-        ),
-    ],
-)  # fmt: skip
-def test_refused(case: Case, message: str) -> None:
-    (row,) = survey(case.model())
-    assert not row.supported
-    assert f"{case.op_type}: {row.reason}" == message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import mlc
 from mlc.errors import MlcError
@@ -13,38 +13,9 @@ from mlc.importers.onnx import import_model
 from mlc.importers.onnx.tensors import DTYPES
 from mlc.ir.interpret import run_graph
 from tests.importers.evaluate import assert_agrees, parse
+from tests.importers.one_node import node_model
 
 INT8 = (np.int8, np.uint8)
-
-
-def model_of(
-    op_type: str,
-    arrays: list[np.ndarray | None],
-    result: int,
-    *,
-    opset: int = 25,
-    constants: tuple[int, ...] = (),
-    **attributes: object,
-) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
-    """A model of one node, and its inputs; those at `constants` are initializers."""
-    names = ["" if array is None else f"x{k}" for k, array in enumerate(arrays)]
-    given = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
-    fixed = {f"x{k}" for k in constants}
-    graph = helper.make_graph(
-        [helper.make_node(op_type, names, ["y"], **attributes)],
-        "g",
-        [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-            )
-            for name, array in given.items()
-            if name not in fixed
-        ],
-        [helper.make_tensor_value_info("y", result, None)],
-        [numpy_helper.from_array(given[name], name) for name in sorted(fixed)],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    return model, {name: array for name, array in given.items() if name not in fixed}
 
 
 def computed(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -82,9 +53,7 @@ def test_blocks(code: int) -> None:
     x = (np.arange(14, dtype=np.int32).reshape(2, 7) % 4).astype(dtype)
     scale = np.array([[1, 0.5, 4], [2, 3, 0.25]], np.float32)
     zero = np.array([[1, 0, 2], [3, 1, 1]]).astype(dtype)
-    model, feeds = model_of(
-        "DequantizeLinear", [x, scale, zero], TensorProto.FLOAT, axis=1, block_size=3
-    )
+    model, feeds = node_model("DequantizeLinear", [x, scale, zero], axis=1, block_size=3)
     wide, offset = (np.repeat(array, 3, axis=1)[:, :7] for array in (scale, zero))
     wanted = (x.astype(np.float32) - offset.astype(np.float32)) * wide
     np.testing.assert_array_equal(computed(model, feeds), wanted)
@@ -92,7 +61,7 @@ def test_blocks(code: int) -> None:
 
 def test_saturation_and_ties() -> None:
     x = np.array([0.5, 1.5, 2.5, -0.5, 1e9, -1e9, np.inf, -np.inf], np.float32)
-    model, feeds = model_of("QuantizeLinear", [x, np.float32(1), np.int8(10)], TensorProto.INT8)
+    model, feeds = node_model("QuantizeLinear", [x, np.float32(1), np.int8(10)])
     assert computed(model, feeds).tolist() == [10, 12, 12, 10, 127, -128, 127, -128]
 
 
@@ -118,7 +87,7 @@ def test_dynamic_range_contains_zero(x: list[float]) -> None:
 def test_matmul_integer_is_exact(left: type, right: type) -> None:
     a, b = sample(left, 2, 5, 300), sample(right, 300, 33, seed=1)
     a_zero, b_zero = sample(left, 5), sample(right, 33, seed=2)
-    model, feeds = model_of("MatMulInteger", [a, b, a_zero, b_zero], TensorProto.INT32)
+    model, feeds = node_model("MatMulInteger", [a, b, a_zero, b_zero])
     wide = a.astype(np.int64) - a_zero.astype(np.int64)[:, np.newaxis]
     wanted = wide @ (b.astype(np.int64) - b_zero.astype(np.int64))
     np.testing.assert_array_equal(computed(model, feeds), wanted)
@@ -141,11 +110,10 @@ def exact_conv(x: np.ndarray, w: np.ndarray, groups: int, stride: int, pad: int)
 def test_conv_integer_pads_with_the_zero_point(data: type, weights: type, groups: int) -> None:
     x, w = sample(data, 2, 8, 9, 7), sample(weights, 6, 8 // groups, 3, 3, seed=1)
     x_zero, w_zero = sample(data, 1)[0], sample(weights, 6, seed=3)
-    model, feeds = model_of(
+    model, feeds = node_model(
         "ConvInteger",
         [x, w, np.array(x_zero), w_zero],
-        TensorProto.INT32,
-        constants=(1, 2, 3),
+        fixed=(1, 2, 3),
         pads=[1, 1, 1, 1],
         strides=[2, 2],
         group=groups,
@@ -166,11 +134,10 @@ def test_qlinear_conv(weights: type, groups: int) -> None:
     arrays = [
         x, x_scale, np.uint8(100), w, w_scale, w_zero, y_scale, np.uint8(120), bias
     ]  # fmt: skip
-    model, feeds = model_of(
+    model, feeds = node_model(
         "QLinearConv",
         [np.array(array) for array in arrays],
-        TensorProto.UINT8,
-        constants=tuple(range(1, 9)),
+        fixed=tuple(range(1, 9)),
         pads=[1, 1, 1, 1],
         group=groups,
     )
@@ -189,9 +156,7 @@ def test_qlinear_matmul_of_rows_and_columns() -> None:
     a_zero, b_zero = sample(np.int8, 3, seed=2), sample(np.int8, 5, seed=3)
     y_scale, y_zero = np.float32(10), np.int8(-3)
     arrays = [a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero]
-    model, feeds = model_of(
-        "QLinearMatMul", [np.array(array) for array in arrays], TensorProto.INT8, opset=21
-    )
+    model, feeds = node_model("QLinearMatMul", [np.array(array) for array in arrays], opset=21)
     left = a.astype(np.int64) - a_zero.astype(np.int64)[:, np.newaxis]
     total = (left @ (b.astype(np.int64) - b_zero)).astype(np.float32)
     factor = a_scale[:, np.newaxis] * b_scale / y_scale
@@ -220,7 +185,7 @@ def test_qlinear_matmul_of_rows_and_columns() -> None:
     ],
 )
 def test_refused(arrays: list[np.ndarray], attributes: dict[str, object], message: str) -> None:
-    model, _ = model_of("QuantizeLinear", list(map(np.asarray, arrays)), 2, **attributes)
+    model, _ = node_model("QuantizeLinear", list(map(np.asarray, arrays)), **attributes)
     with pytest.raises(MlcError) as caught:
         import_model(model)
     assert caught.value.message == message
