@@ -1,7 +1,8 @@
 """A candidate as machine code: what one process builds and another runs.
 
 Before: a `MeasureInput`. After: one object with the kernel, the functions that prepare its
-constants and a timing loop, and a list of the memory that it wants.
+constants and a timing loop, and a list of the memory that it wants. The thread pool that it calls
+is another object.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from mlc.autotune.measurement import MeasureInput
 from mlc.backends.llvm.emit.function import workspaces
-from mlc.backends.llvm.emit.timing import emit_timed
+from mlc.backends.llvm.emit.timing import emit_shared_pool, emit_timed
 from mlc.backends.llvm.machine import compile_to_object
 from mlc.ir.stmt import Buffer, Func
 from mlc.ir.text import parse_func
@@ -75,7 +76,7 @@ def compile_kernel(
     """The object of a function that `finish_loops` made."""
     func = replace(func, name=KERNEL)
     prepare = [replace(part, name=f"prepare{n}") for n, part in enumerate(func.prepare)]
-    text = emit_timed(func, prepare, target.triple, fast_math=fast_math)
+    text = emit_timed(func, prepare, fast_math=fast_math)
     code = compile_to_object(text, target)
     candidate = Candidate(
         _names(func),
@@ -84,6 +85,12 @@ def compile_kernel(
         threads,
     )
     return candidate, code
+
+
+@functools.lru_cache(maxsize=2)
+def thread_pool(target: Target) -> bytes:
+    """The object of the thread pool that all candidates for `target` share."""
+    return compile_to_object(emit_shared_pool(target.triple), target)
 
 
 def size_of(buffer: Buffer) -> int:

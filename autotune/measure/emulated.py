@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mlc.autotune.measure.arguments import Array
-from mlc.autotune.measure.candidate import Candidate
+from mlc.autotune.measure.candidate import Candidate, thread_pool
 from mlc.autotune.measure.loaded import Layout
 from mlc.backends.llvm.emit.driver import emit_driver
 from mlc.backends.llvm.link import link_executable
@@ -56,7 +56,8 @@ def run_program(
     prepare = [(p.symbol, [layout.start(name) for name in p.params]) for p in candidate.prepare]
     arguments = [*(layout.start(name) for name in candidate.params), *layout.workspaces]
     text = emit_driver(layout.bytes, prepare, arguments, candidate.threads, samples)
-    program = link_executable([code, compile_to_object(text, target)], target.triple)
+    objects = [code, thread_pool(target), compile_to_object(text, target)]
+    program = link_executable(objects, target.triple)
     if program is None:
         raise TuningError(
             f"nothing here links programs for {target.triple}",

@@ -6,15 +6,17 @@ arena of a model. What nobody has written is poison: NaN in every float type.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 
 from mlc.autotune.measure.arguments import Array
-from mlc.autotune.measure.candidate import Candidate
-from mlc.backends.llvm.emit.timing import TIME
-from mlc.backends.llvm.machine import load_object
+from mlc.autotune.measure.candidate import Candidate, thread_pool
+from mlc.backends.llvm.emit.timing import SHARED, TIME
+from mlc.backends.llvm.machine import LoadedObject, load_object
+from mlc.backends.llvm.targets import resolve
 from mlc.ir.stmt import Buffer
 from mlc.runtime.abi import ffi
 from mlc.runtime.memory import ALIGNMENT, Bytes, address_of
@@ -92,6 +94,12 @@ class Layout:
         return memory
 
 
+@functools.cache
+def _shared_pool() -> LoadedObject:
+    """The thread pool's code; it stays, because code that calls it may be loaded at any time."""
+    return load_object(thread_pool(resolve("host")))
+
+
 @final
 class LoadedKernel:
     """Code and memory of a candidate; `close` gives both back, and ends its threads."""
@@ -105,15 +113,18 @@ class LoadedKernel:
     ) -> None:
         self._layout = Layout(candidate, buffers)
         self._memory = self._layout.fill(values)
-        self._code = load_object(code)
+        self._shared = _shared_pool()
+        symbols = {name: self._shared.address(name) for name in SHARED}
+        self._code = load_object(code, symbols)
         self._pool: Any = ffi.NULL
         self._base = address_of(self._memory)
         for part in candidate.prepare:
             self._call(part.symbol, part.params)
         self._arguments = self._table(candidate.params, self._layout.workspaces)
-        self._time = ffi.cast("int64_t (*)(void **, void *, int64_t)", self._address(TIME))
+        self._time = ffi.cast("int64_t (*)(void **, void *, int64_t)", self._code.address(TIME))
         if candidate.threads > 1:
-            create = ffi.cast("void *(*)(int32_t)", self._address(POOL_CREATE))
+            address = self._shared.address(POOL_CREATE)
+            create = ffi.cast("void *(*)(int32_t)", address)
             self._pool = create(candidate.threads - 1)
 
     def time(self, calls: int) -> float:
@@ -128,7 +139,7 @@ class LoadedKernel:
         """End the threads. The kernel must not be called afterwards."""
         pool, self._pool = self._pool, ffi.NULL
         if pool != ffi.NULL:
-            ffi.cast("void (*)(void *)", self._address(POOL_DESTROY))(pool)
+            ffi.cast("void (*)(void *)", self._shared.address(POOL_DESTROY))(pool)
 
     def __enter__(self) -> LoadedKernel:
         return self
@@ -136,11 +147,8 @@ class LoadedKernel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _address(self, symbol: str) -> int:
-        return self._code.address(symbol)
-
     def _call(self, symbol: str, params: Sequence[str]) -> None:
-        function = ffi.cast("void (*)(void **, void *)", self._address(symbol))
+        function = ffi.cast("void (*)(void **, void *)", self._code.address(symbol))
         function(self._table(params, ()), ffi.NULL)
 
     def _table(self, params: Sequence[str], offsets: Sequence[int]) -> Any:

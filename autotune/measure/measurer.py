@@ -71,6 +71,17 @@ class Measurer:
         request = request_for([default, leader], self.options, self._command, rounds)
         return comparison_of(self._executor.submit(answer, request).result())
 
+    @property
+    def builders(self) -> int:
+        """How many candidates are built at a time on this machine."""
+        return 0 if self._station is None else self._station.builders.count
+
+    def pids(self) -> list[int]:
+        """The numbers of this machine's worker processes."""
+        if self._station is None:
+            return []
+        return self._station.builders.pids() + self._station.runners.pids()
+
     def close(self) -> None:
         """Kill all workers of this machine; an executor is its owner's to shut down."""
         if self._station is not None:

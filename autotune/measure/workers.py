@@ -14,6 +14,7 @@ class Workers:
     """At most `count` processes, started when they are first needed. Safe for several threads."""
 
     def __init__(self, count: int, memory_bytes: int) -> None:
+        self.count = count
         self._memory_bytes = memory_bytes
         self._idle: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
         self._all: set[WorkerProcess] = set()

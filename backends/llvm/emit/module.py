@@ -42,7 +42,8 @@ def emit_program(
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
     run = _run_function(program.calls, len(program.inputs), check_bounds)
-    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, run])
+    pool = thread_pool_ir(triple, used=any("@mlc_parallel_for" in kernel for kernel in kernels))
+    return "\n\n".join([declared, _GUARDS, pool, *kernels, run])
 
 
 def emit_functions(
@@ -52,6 +53,16 @@ def emit_functions(
 
     `i32 @mlc_status()` tells whether any access was out of bounds since it was asked.
     """
+    kernels = emit_exported(funcs, check_bounds=check_bounds, fast_math=fast_math)
+    body = _status("now", check_bounds)
+    status = "\n".join(["define i32 @mlc_status() nounwind {", "entry:", *body, "}"])
+    return "\n\n".join([kernels, thread_pool_ir(triple), status])
+
+
+def emit_exported(
+    funcs: Sequence[Func], *, check_bounds: bool = False, fast_math: bool = False
+) -> str:
+    """A fragment of kernels that can be called from outside; it needs the thread pool."""
     declarations: dict[str, None] = {}
     kernels = [
         emit_kernel(
@@ -63,9 +74,7 @@ def emit_functions(
         for func in funcs
     ]
     declared = "\n".join(f"declare {signature}" for signature in declarations)
-    body = _status("now", check_bounds)
-    status = "\n".join(["define i32 @mlc_status() nounwind {", "entry:", *body, "}"])
-    return "\n\n".join([declared, _GUARDS, thread_pool_ir(triple), *kernels, status])
+    return "\n\n".join([declared, _GUARDS, *kernels])
 
 
 def _run_function(calls: Sequence[KernelCall], inputs: int, check_bounds: bool) -> str:
