@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from mlc.autotune.records import Database, Record
+from collections.abc import Iterable
+from typing import Protocol
+
+from mlc.autotune.records import Record
 from mlc.errors import TuningError
 
 
-class Keeper:
-    """Adds records to a database; those that it refuses are tried again with the next."""
+class Store(Protocol):
+    """What records are written to."""
 
-    def __init__(self, database: Database) -> None:
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Keep records, all or none of them; raises `TuningError` where that cannot be."""
+
+
+class Keeper:
+    """Adds records to a store; those that it refuses are tried again with the next."""
+
+    def __init__(self, database: Store) -> None:
         self.database = database
         self.waiting: list[Record] = []
         self.trouble = ""

@@ -23,7 +23,7 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine
 from mlc.passes.schedule.trace import Trace
 
-_REMEMBERED = 4096
+_REMEMBERED = 512
 _Point = tuple[tuple[str, int | str | bool], ...]
 
 

@@ -32,15 +32,19 @@ def warm_up(
     machine: Machine,
     own_tasks: Collection[str],
     most: int = 600,
+    per_task: int = _PER_TASK,
 ) -> int:
-    """Read at most `most` records of other tasks or machines; gives how many were of use."""
+    """Read records of other tasks or machines; gives how many were of use.
+
+    At most about `most` are, and `per_task` of each task and machine.
+    """
     here = machine_key(machine.target, machine.threads, machine.exact)
     groups: dict[Origin, list[Record]] = {}
     for record in database.records():
         foreign = record.machine != here or record.task_key not in own_tasks
         if foreign and record.measurement.ok:
             groups.setdefault((record.task_key, record.machine), []).append(record)
-    share = min(_PER_TASK, max(2, most // max(1, len(groups))))
+    share = min(per_task, max(2, most // max(1, len(groups))))
     used = 0
     for (task_key, origin), records in groups.items():
         where = "" if origin == here else origin.digest

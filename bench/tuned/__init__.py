@@ -1,0 +1,1 @@
+"""The parts of `bench.tuning`: one file per question."""
