@@ -104,7 +104,6 @@ DIFFERENT = {
 
 FUNCTIONS = (
     "AffineGrid",
-    "Bernoulli",
     "BlackmanWindow",
     "CausalConvWithState",
     "CenterCropPad",

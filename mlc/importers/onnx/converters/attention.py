@@ -136,10 +136,14 @@ def _all_masked(builder: Builder, bias: Value) -> Value:
 
 @dataclass(frozen=True)
 class _Positions:
-    """Where queries and keys stand: i64 that broadcast to [batch, 1, query, key] from the right."""
+    """Where queries and keys stand, and how many keys there are where that varies.
+
+    They are i64 that broadcast to [batch, 1, query, key] from the right.
+    """
 
     query: Value
     key: Value
+    filled: Value | None
 
 
 def _bias(builder: Builder, node: NodeView, lengths: Sequence[Dim], dtype: DType) -> Value | None:
@@ -153,27 +157,34 @@ def _bias(builder: Builder, node: NodeView, lengths: Sequence[Dim], dtype: DType
         allowed.append(_fitted(builder, mask, lengths[1], False))
     elif mask is not None:
         bias = _fitted(builder, builder.cast(mask, dtype), lengths[1], _MINUS_INFINITY)
-    positions = _positions(builder, node, lengths, filled)
     before, after = node.integer("left_window_size", -1), node.integer("right_window_size", -1)
     for name, bound in (("left", before), ("right", after)):
         if bound < -1:
             raise ModelError(f"Attention: {name}_window_size {bound} is less than -1")
     if node.flag("is_causal"):
         after = 0
-    if after >= 0:
-        limit = builder.shifted(positions.query, after)
-        allowed.append(builder.emit("less_equal", positions.key, limit))
-    if before >= 0:
-        first = builder.shifted(positions.query, -before)
-        allowed.append(builder.emit("greater_equal", positions.key, first))
-    if filled is not None:
-        counts = builder.reshape(builder.cast(filled, I64), (filled.type.shape[0], 1, 1, 1))
-        allowed.append(builder.emit("less", positions.key, counts))
+    if filled is not None or max(before, after) >= 0:
+        positions = _positions(builder, node, lengths, filled)
+        allowed += _in_window(builder, positions, before, after)
+        if positions.filled is not None:
+            allowed.append(builder.emit("less", positions.key, positions.filled))
     if not allowed:
         return bias
     condition = reduce(lambda left, right: builder.emit("and", left, right), allowed)
     inside = builder.scalar(0.0, dtype) if bias is None else bias
     return builder.emit("select", condition, inside, builder.scalar(_MINUS_INFINITY, dtype))
+
+
+def _in_window(builder: Builder, positions: _Positions, before: int, after: int) -> list[Value]:
+    """Which keys are at most so far before and after the query; -1 is no bound."""
+    conditions = []
+    if after >= 0:
+        last = builder.shifted(positions.query, after)
+        conditions.append(builder.emit("less_equal", positions.key, last))
+    if before >= 0:
+        first = builder.shifted(positions.query, -before)
+        conditions.append(builder.emit("greater_equal", positions.key, first))
+    return conditions
 
 
 def _positions(
@@ -182,14 +193,14 @@ def _positions(
     """Queries are the last of the sequence: they stand after what the cache held before."""
     query = builder.iota((lengths[0], 1), 0, I64)
     key = builder.iota((1, lengths[1]), 1, I64)
-    past = node.optional(4)
+    past, counts = node.optional(4), None
     if past is not None:
         query = builder.emit("add", query, _dimension(builder, past.type.shape[2]))
     elif filled is not None:
         counts = builder.reshape(builder.cast(filled, I64), (filled.type.shape[0], 1, 1, 1))
         offset = builder.emit("sub", counts, _dimension(builder, lengths[0]))
         query = builder.emit("add", offset, query)
-    return _Positions(query, key)
+    return _Positions(query, key, counts)
 
 
 def _dimension(builder: Builder, dim: Dim) -> Value:

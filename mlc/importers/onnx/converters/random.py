@@ -82,6 +82,14 @@ def _like(draw: _Draw) -> Converter:
     return convert
 
 
+def _bernoulli(builder: Builder, node: NodeView) -> list[Value]:
+    """1 with the probability that the input tells (ONNX's own body has 0 instead)."""
+    x = node.input(0)
+    drawn = uniform(builder, node, x.type.shape)
+    hit = builder.emit("less", drawn, builder.cast(x, F32))
+    return [builder.cast(hit, _dtype(node, x.type.dtype))]
+
+
 def _multinomial(builder: Builder, node: NodeView) -> list[Value]:
     """Samples by logarithms of odds: how many running sums of the odds a random number passes."""
     x, samples = node.input(0), node.integer("sample_size", 1)
@@ -121,6 +129,7 @@ def _ones(builder: Builder, x: Value) -> Value:
 
 
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
+    "Bernoulli": _bernoulli,
     "Dropout": _dropout,
     "Multinomial": _multinomial,
     "RandomNormal": _of_shape(_normal),
