@@ -17,10 +17,12 @@ from mlc.importers.onnx.converters import (
     convolution,
     einsum,
     elementwise,
+    features,
     generator,
     image,
     indexing,
     integer_products,
+    linear,
     logical,
     matmul,
     microsoft,
@@ -39,6 +41,7 @@ from mlc.importers.onnx.converters import (
     text,
     traditional,
     training,
+    trees,
     unpooling,
 )
 from mlc.importers.onnx.node import Converter
@@ -74,7 +77,12 @@ GROUPS: Mapping[str, Table] = {
 
 TABLES: Mapping[str, Table] = {
     "": {name: entry for group in GROUPS.values() for name, entry in group.items()},
-    "ai.onnx.ml": traditional.CONVERTERS,
+    "ai.onnx.ml": {
+        **traditional.CONVERTERS,
+        **features.CONVERTERS,
+        **linear.CONVERTERS,
+        **trees.CONVERTERS,
+    },
     "ai.onnx.preview.training": training.CONVERTERS,
     "com.microsoft": microsoft.CONVERTERS,
 }
