@@ -41,12 +41,13 @@ from mlc.importers.onnx.converters import (
     random,
     recurrent,
     reduction,
-    selection,
     regions,
     reversal,
     sampling,
+    selection,
     signal,
     training,
+    trees,
     unpooling,
 )
 from mlc.importers.onnx.reading import OLDEST_OPSET
@@ -82,6 +83,7 @@ GROUPS = (
     sampling,
     signal,
     training,
+    trees,
     unpooling,
 )
 
