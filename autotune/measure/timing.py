@@ -14,6 +14,11 @@ Timed = Callable[[int], float]
 """Calls a kernel so many times and gives the seconds that this took."""
 
 _FIRST_CALLS = 2
+_WAKING_SECONDS = 1e-4
+"""What one call may take longer than many, because threads of the pool have to be woken."""
+
+_CALIBRATIONS = 3
+_LONG_ENOUGH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +49,15 @@ def time_kernel(
     abandoned: those calls are its samples.
     """
     timed(1)
-    first = []
-    for _ in range(_FIRST_CALLS):
-        if options.cold:
-            evict()
-        first.append(timed(1))
-        if best is None or first[-1] <= best * options.abandon_factor:
-            break
-    else:
-        if options.abandon_factor > 0:
-            return Timing(tuple(first), abandoned=True)
+    if best is not None and options.abandon_factor > 0:
+        first = tuple(
+            _cold(timed, evict) if options.cold else timed(1) for _ in range(_FIRST_CALLS)
+        )
+        if min(first) > best * options.abandon_factor + _WAKING_SECONDS:
+            return Timing(first, abandoned=True)
     if options.cold:
         return Timing(tuple(_cold(timed, evict) for _ in range(options.repeats)))
-    calls = calls_for(min(first), options.min_repeat_ms)
+    calls = _calibrate(timed, options.min_repeat_ms)
     return Timing(tuple(timed(calls) / calls for _ in range(options.repeats)))
 
 
@@ -64,10 +65,7 @@ def time_in_turns(
     kernels: Sequence[Timed], rounds: int, options: MeasureOptions, evict: Callable[[], None]
 ) -> list[tuple[float, ...]]:
     """Seconds per call of each kernel, round by round; every other round goes backwards."""
-    calls = []
-    for timed in kernels:
-        timed(1)
-        calls.append(calls_for(timed(1), options.min_repeat_ms))
+    calls = [1 if options.cold else _calibrate(timed, options.min_repeat_ms) for timed in kernels]
     table = []
     for number in range(rounds):
         row = [0.0] * len(kernels)
@@ -79,6 +77,18 @@ def time_in_turns(
                 row[which] = kernels[which](calls[which]) / calls[which]
         table.append(tuple(row))
     return table
+
+
+def _calibrate(timed: Timed, milliseconds: float) -> int:
+    """How many calls take so long; the first calls of a kernel are often slow."""
+    seconds = timed(1)
+    for _ in range(_CALIBRATIONS):
+        calls = calls_for(seconds, milliseconds)
+        spent = timed(calls)
+        if spent >= milliseconds * 1e-3 * _LONG_ENOUGH:
+            break
+        seconds = spent / calls
+    return calls
 
 
 def calls_for(seconds: float, milliseconds: float) -> int:

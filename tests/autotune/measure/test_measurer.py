@@ -12,8 +12,10 @@ from mlc.autotune.measure.measurer import Measurer
 from mlc.autotune.measurement import MeasureInput, Measurement, MeasureOptions
 from mlc.errors import TuningError
 from mlc.importers.onnx import import_model
+from mlc.ir.text import parse_func, print_func
 from mlc.passes.schedule.templates.select import schedule_group
-from tests.autotune.kernels import HOST, candidate, refused, vectorized
+from mlc.passes.schedule.trace import Trace
+from tests.autotune.kernels import HOST, PLAIN, candidate, refused, vectorized
 from tests.autotune.measure.candidates import CRASH, WRONG
 from tests.small_network import network
 
@@ -93,7 +95,8 @@ def test_cold_caches() -> None:
 
 def test_losers_are_given_up_early() -> None:
     """The plain loops are several times slower than the vectorised ones."""
-    items = [candidate(vectorized()), candidate()]
+    func = parse_func(print_func(PLAIN).replace("64", "2048"))
+    items = [MeasureInput.of(func, trace, HOST) for trace in (vectorized(), Trace())]
     statuses = {}
     for factor in (0.0, 1.0):
         with Measurer(replace(OPTIONS, abandon_factor=factor), builders=1) as measurer:
