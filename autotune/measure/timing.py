@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,9 +51,8 @@ def time_kernel(
     """
     timed(1)
     if best is not None and options.abandon_factor > 0:
-        first = tuple(
-            _cold(timed, evict) if options.cold else timed(1) for _ in range(_FIRST_CALLS)
-        )
+        once = functools.partial(_cold, timed, evict if options.cold else _nothing)
+        first = tuple(once() for _ in range(_FIRST_CALLS))
         if min(first) > best * options.abandon_factor + _WAKING_SECONDS:
             return Timing(first, abandoned=True)
     if options.cold:
@@ -98,6 +98,10 @@ def calls_for(seconds: float, milliseconds: float) -> int:
     (13, 1)
     """
     return max(1, math.ceil(milliseconds * 1e-3 / max(seconds, 1e-9)))
+
+
+def _nothing() -> None:
+    """Leave the caches as they are."""
 
 
 def _cold(timed: Timed, evict: Callable[[], None]) -> float:

@@ -43,7 +43,7 @@ def test_repeats_are_long_enough() -> None:
 
 
 def test_slow_first_calls_do_not_make_repeats_short() -> None:
-    kernel = Fake(1e-5, slow=50.0, first=20)
+    kernel = Fake(1e-5, slow=50.0, first=6)
     time_kernel(kernel, OPTIONS, kernel.evict, None)
     assert all(calls >= 800 for calls in kernel.asked[-5:])
 
