@@ -9,6 +9,23 @@ from mlc.importers.onnx.node import Converter
 
 DOMAIN_ALIASES = {"ai.onnx": ""}
 
+FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "": (
+        "AffineGrid",
+        "BlackmanWindow",
+        "CausalConvWithState",
+        "CenterCropPad",
+        "HammingWindow",
+        "HannWindow",
+        "NegativeLogLikelihoodLoss",
+        "RotaryEmbedding",
+        "SoftmaxCrossEntropyLoss",
+        "SwiGLU",
+    ),
+    "ai.onnx.preview": ("FlexAttention",),
+}
+"""Domain → operators without converter that come as the functions that ONNX's schemas make them."""
+
 
 def find_converter(domain: str, op_type: str, opset: int) -> Converter | None:
     """The converter for the newest version of the operator that is not newer than `opset`."""
@@ -25,11 +42,16 @@ def is_known(domain: str, op_type: str) -> bool:
 
 
 def supported_operators() -> list[tuple[str, str]]:
-    """Domain ("" is ONNX's own) and name of every operator with a converter, sorted."""
-    return sorted((domain, name) for domain, table in TABLES.items() for name in table)
+    """Domain ("" is ONNX's own) and name of every operator that is converted, sorted."""
+    tables = (*TABLES.items(), *FUNCTIONS.items())
+    return sorted((domain, name) for domain, table in tables for name in table)
 
 
 def operators_by_group() -> dict[str, list[str]]:
     """The same by group: ONNX's own by what they do, the others by domain."""
     groups = {**GROUPS, **{domain: table for domain, table in TABLES.items() if domain}}
-    return {group: sorted(table) for group, table in groups.items()}
+    functions = [name for table in FUNCTIONS.values() for name in table]
+    return {
+        **{group: sorted(table) for group, table in groups.items()},
+        "functions": sorted(functions),
+    }
