@@ -24,6 +24,7 @@ def main() -> None:
     path, feeds = zoo.build("tiny_mlp"), zoo.inputs("tiny_mlp")
     (array,) = feeds.values()
     module = mlc.compile(path, target="host", num_threads=1, cache=False)
+    assert isinstance(module, mlc.Module)
     result = module(array)
     kernels = module.profile(array, repeat=CALLS).total_nanoseconds / 1000
     table = Table(title=f"microseconds per call, the median of {ROUNDS} rounds of {CALLS}")

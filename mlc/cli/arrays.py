@@ -16,6 +16,7 @@ import typer
 
 from mlc.errors import InputError, MlcError
 from mlc.runtime.signature import Port
+from mlc.staged.ports import OpenPort
 
 Array = npt.NDArray[Any]
 
@@ -45,8 +46,13 @@ InputFiles = Annotated[
 ]  # fmt: skip
 
 
-def gather_inputs(ports: Sequence[Port], files: Sequence[InputFile], seed: int) -> dict[str, Array]:
-    """An array for each input: from a file, else random."""
+AnyPort = Port | OpenPort
+
+
+def gather_inputs(
+    ports: Sequence[AnyPort], files: Sequence[InputFile], seed: int
+) -> dict[str, Array]:
+    """An array for each input: from a file, else random; `InputError` where its shape is open."""
     feeds: dict[str, Array] = {}
     for file in files:
         feeds |= _read(file, ports)
@@ -56,12 +62,25 @@ def gather_inputs(ports: Sequence[Port], files: Sequence[InputFile], seed: int) 
     }
 
 
-def random_array(port: Port, generator: np.random.Generator) -> Array:
+def random_array(port: AnyPort, generator: np.random.Generator) -> Array:
     """Normal floats; integers 0 and 1, which are valid as tokens, masks and positions alike."""
-    dtype = port.numpy_dtype
+    dtype, shape = _dense_type(port)
     if dtype.kind in "biu":
-        return generator.integers(0, 2, port.shape).astype(dtype)
-    return np.asarray(generator.standard_normal(port.shape, np.float32)).astype(dtype)
+        return generator.integers(0, 2, shape).astype(dtype)
+    return np.asarray(generator.standard_normal(shape, np.float32)).astype(dtype)
+
+
+def _dense_type(port: AnyPort) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Element type and shape of the arrays that a port takes."""
+    if isinstance(port, Port):
+        return port.numpy_dtype, port.shape
+    sizes = tuple(dim for dim in port.shape or () if isinstance(dim, int))
+    if port.dtype is None or port.shape is None or len(sizes) < len(port.shape):
+        raise InputError(
+            f"input {port} is open",
+            hint=f"give --shape {port.name}=… or --input {port.name}=file.npy",
+        )
+    return port.dtype.numpy, sizes
 
 
 def write_outputs(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -81,7 +100,7 @@ def write_outputs(path: Path, arrays: Mapping[str, Array]) -> None:
         raise MlcError(f"cannot write '{path}': {error.strerror}") from None
 
 
-def _read(file: InputFile, ports: Sequence[Port]) -> dict[str, Array]:
+def _read(file: InputFile, ports: Sequence[AnyPort]) -> dict[str, Array]:
     try:
         content = np.load(file.path, mmap_mode="r", allow_pickle=False)
         if not isinstance(content, np.ndarray):

@@ -70,7 +70,7 @@ def bench(
     if explain:
         with working("timing each kernel"):
             limits = Probe(module.num_threads).measure()
-            profile = module.profile(**feeds, repeat=runs)
+            profile = options.whole(module, "profiled").profile(**feeds, repeat=runs)
         print_explanation(profile, limits)
 
 

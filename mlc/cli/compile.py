@@ -42,7 +42,7 @@ def compile_model(
     folder = output_folder or Path(model.stem + ".mlc")
     resolved = resolve(target)
     if runs_here(resolved):
-        module = settings.compile(model)
+        module = settings.compile_whole(model, "saved")
         with working(f"writing {folder}"):
             module.save(folder)
         compiled = module.compiled

@@ -47,7 +47,7 @@ def inspect(
     settings = options.Settings(
         target, shape, threads, precision, None, cache, cache_folder, tuning=tuning
     )
-    module = settings.open(model)
+    module = options.whole(settings.open(model), "shown")
     if list_kernels:
         _print_kernels(module)
     else:

@@ -16,6 +16,7 @@ import mlc
 from mlc.cli.console import working
 from mlc.errors import InputError
 from mlc.runtime.module import Module
+from mlc.staged.module import StagedModule
 
 
 class Precision(str, Enum):
@@ -154,8 +155,8 @@ class Settings:
         """The shapes by input."""
         return {shape.name: shape.sizes for shape in self.shapes or ()}
 
-    def compile(self, model: Path) -> Module:
-        """Compile an ONNX file for this machine."""
+    def compile(self, model: Path) -> Module | StagedModule:
+        """Compile an ONNX file for this machine, or get ready to compile it in stages."""
         with working(f"compiling {model.name}"):
             return mlc.compile(
                 model,
@@ -169,7 +170,11 @@ class Settings:
                 tuning=self.tuning,
             )
 
-    def open(self, path: Path) -> Module:
+    def compile_whole(self, model: Path, what: str) -> Module:
+        """Compile an ONNX file as a whole, to be `what`: "saved"."""
+        return whole(self.compile(model), what)
+
+    def open(self, path: Path) -> Module | StagedModule:
         """Compile an ONNX file, or load an artifact."""
         if not path.is_dir():
             return self.compile(path)
@@ -180,3 +185,10 @@ class Settings:
             )
         with working(f"loading {path.name}"):
             return mlc.load(path, num_threads=self.threads)
+
+
+def whole(module: Module | StagedModule, what: str) -> Module:
+    """The module of a model that is compiled as a whole; `MlcError` where it cannot be `what`."""
+    if isinstance(module, StagedModule):
+        module.refuse(what)
+    return module

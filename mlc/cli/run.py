@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 import numpy as np
 import typer
@@ -11,6 +12,9 @@ from rich.console import Console
 
 from mlc.cli import arrays, options
 from mlc.cli.console import output
+from mlc.errors import MlcError
+from mlc.ir.dtype import dtype_of
+from mlc.staged.held import Held
 
 
 def run(
@@ -39,12 +43,36 @@ def run(
     feeds = arrays.gather_inputs(module.inputs, input_file or (), seed)
     results = module.run(feeds)
     console = output()
-    for port in module.outputs:
-        array = results[port.name]
-        console.print(f"{port}{_summary(array)}", markup=False, highlight=False, soft_wrap=True)
-        _print_top(console, array, top)
+    for name, value in results.items():
+        shown = _shown(name, value)
+        console.print(shown, markup=False, highlight=False, soft_wrap=True)
+        if _is_numbers(value):
+            _print_top(console, value, top)
     if output_file is not None:
-        arrays.write_outputs(output_file, results)
+        arrays.write_outputs(output_file, _only_numbers(results))
+
+
+def _is_numbers(value: Held) -> TypeGuard[arrays.Array]:
+    return isinstance(value, np.ndarray) and value.dtype != object
+
+
+def _only_numbers(results: Mapping[str, Held]) -> dict[str, arrays.Array]:
+    """The results as a file takes them."""
+    for name, value in results.items():
+        if not _is_numbers(value):
+            raise MlcError(f"output '{name}' is no array of numbers, it cannot be written")
+    return {name: value for name, value in results.items() if _is_numbers(value)}
+
+
+def _shown(name: str, value: Held) -> str:
+    """Name, type and shape of a result, and what it holds in short."""
+    if isinstance(value, np.ndarray):
+        dtype = "string" if value.dtype == object else str(dtype_of(value.dtype))
+        head = f"{name}: {dtype}[{','.join(map(str, value.shape))}]"
+        return head + (_summary(value) if _is_numbers(value) else f" {value.ravel()[:8].tolist()}")
+    if isinstance(value, list | dict):
+        return f"{name}: {len(value)} elements"
+    return f"{name}: nothing"
 
 
 def _summary(array: arrays.Array) -> str:

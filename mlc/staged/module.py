@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 import onnx
@@ -87,25 +87,30 @@ class StagedModule:
         """How many compiled stages are kept now."""
         return self._runner.variants
 
-    def __call__(self, *arrays: object, **named: object) -> Held | tuple[Held, ...]:
+    def __call__(self, *arrays: object, **named: object) -> Any:
         """Run the model: one value when it has one output, else a tuple.
 
+        Values are arrays; sequences are lists, optionals their content or None.
         Raises `InputError` when a value does not fit, and what compiling raises: `ShapeError` for
         shapes that contradict each other, for instance.
         """
         results = self._compute(arrange(arrays, named, self._positions))
         return results[0] if len(results) == 1 else tuple(results)
 
-    def run(self, inputs: Mapping[str, object]) -> dict[str, Held]:
+    def run(self, inputs: Mapping[str, object]) -> dict[str, Any]:
         """Run the model by name: every input, every output. See `__call__`."""
         results = self._compute(arrange((), inputs, self._positions))
         return {port.name: value for port, value in zip(self._outputs, results, strict=True)}
 
     def save(self, path: str | os.PathLike[str]) -> NoReturn:
         """Refuse: there is no one compiled form of this model."""
-        raise MlcError("a model that is compiled in stages cannot be saved", hint=self._save_hint())
+        self.refuse("saved")
 
-    def _save_hint(self) -> str:
+    def refuse(self, what: str) -> NoReturn:
+        """Raise `MlcError`: only models that are compiled as a whole can be `what`."""
+        raise MlcError(f"a model that is compiled in stages cannot be {what}", hint=self._hint())
+
+    def _hint(self) -> str:
         unknown = [port for port in self._inputs if not _is_static(port)]
         if not unknown:
             return "its results have sizes that depend on data; compile it where it is called"

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Call
+from tests.cli.conftest import Call, save
+from tests.importers.evaluate import parse
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
 W = np.arange(12, dtype=np.float32).reshape(3, 4) - 5
@@ -64,6 +65,33 @@ def test_the_only_input_needs_no_name(call: Call, open_model: Path, tmp_path: Pa
     assert outcome.code == 0
     with np.load(tmp_path / "y.npz") as results:
         np.testing.assert_array_equal(results["y"], np.maximum(X, 0))
+
+
+@pytest.mark.usefixtures("files")
+def test_open_shapes_come_from_the_arrays(call: Call, open_model: Path) -> None:
+    outcome = call("run", open_model, "-i", "x.npy")
+    y = np.maximum(X, 0)
+    assert outcome.output == (
+        f"y: f32[2,3] (min {y.min():.6g}, mean {y.mean():.6g}, max {y.max():.6g})\n"
+    )
+
+
+def test_open_shapes_that_nothing_gives(call: Call, open_model: Path) -> None:
+    outcome = call("run", open_model)
+    assert (outcome.code, outcome.errors) == (
+        1,
+        "error: input x: f32[N,3] is open\n  hint: give --shape x=… or --input x=file.npy\n",
+    )
+
+
+def test_results_whose_size_data_decides(call: Call, tmp_path: Path) -> None:
+    model = save(parse("g (float[4] x) => (int64[1,n] y) { y = NonZero(x) }"), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.array([0, 1, 0, 2], np.float32))
+    assert call("run", model, "-i", "x.npy", "-o", "y.npz").output == (
+        "y: i64[1,2] (min 1, mean 2, max 3)\n"
+    )
+    with np.load(tmp_path / "y.npz") as results:
+        assert results["y"].tolist() == [[1, 3]]
 
 
 def test_an_artifact_runs(call: Call, mlp: Path) -> None:
