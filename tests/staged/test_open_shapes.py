@@ -162,3 +162,19 @@ def test_no_variants() -> None:
     with pytest.raises(InputError) as caught:
         staged(SUM, max_variants=0)
     assert str(caught.value) == "max_variants is 0, at least 1 is needed"
+
+
+def test_heads_are_split_by_dimensions_picked_one_by_one() -> None:
+    """One element of a shape, picked by an index of rank 0, is a symbol of its own."""
+    x = np.arange(2 * 5 * 12, dtype=np.float32).reshape(2, 5, 12)
+    model = """g (float[batch,length,12] x) => (float[batch,length,3,4] y) {
+        s = Shape(x)
+        i0 = Constant <value_int = 0> () i1 = Constant <value_int = 1> ()
+        a0 = Constant <value_ints = [0]> ()
+        n = Gather(s, i0) l = Gather(s, i1)
+        n1 = Unsqueeze(n, a0) l1 = Unsqueeze(l, a0)
+        h = Constant <value_ints = [3]> () e = Constant <value_ints = [-1]> ()
+        target = Concat <axis = 0> (n1, l1, h, e)
+        y = Reshape(x, target)
+    }"""
+    assert check(model, (x,), (x[:1, :3].copy(),)).variants == 2

@@ -167,6 +167,14 @@ def _slice(arrays: Sequence[np.ndarray], attrs: Attrs) -> np.ndarray:
     return data
 
 
+def _gather(arrays: Sequence[np.ndarray], attrs: Attrs) -> np.ndarray:
+    """With an index of rank 0 NumPy gives the element itself, which has to be an array again."""
+    data, indices, axis = arrays[0], np.asarray(arrays[1], np.int64), attrs["axis"]
+    result = np.empty((*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]), object)
+    result[...] = np.take(data, indices, axis)
+    return result
+
+
 def _reduce_product(arrays: Sequence[np.ndarray], attrs: Attrs) -> np.ndarray | None:
     data = arrays[0]
     if data.ndim != 1:
@@ -201,9 +209,7 @@ EVALUATE: dict[str, Evaluate] = {
     "expand": lambda arrays, attrs: np.broadcast_to(arrays[0], attrs["shape"]),
     "tile": lambda arrays, attrs: np.tile(arrays[0], attrs["repeats"]),
     "concat": lambda arrays, attrs: np.concatenate(arrays, attrs["axis"]),
-    "gather": lambda arrays, attrs: np.take(
-        arrays[0], np.asarray(arrays[1], np.int64), attrs["axis"]
-    ),
+    "gather": _gather,
     "slice": _slice,
     "reduce_prod": _reduce_product,
 }
