@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,16 +14,33 @@ from mlc.ir.graph import Graph
 from mlc.ir.stmt import Func
 from mlc.passes.context import Context
 from mlc.passes.schedule.trace import Trace
+from mlc.passes.variant import Variant
 from mlc.runtime.module import Module
 from mlc.runtime.signature import Port
 from mlc.target import Target
 
 
 @dataclass(frozen=True)
-class ModelBuilder:
-    """Compiles a graph of static shapes for this machine; `task_keys` in the order of its kernels.
+class Chosen:
+    """Some schedules, and a variant of the graph."""
 
-    `feeds` are the arrays that versions are timed with.
+    choice: Choice
+    chosen_variant: Variant
+
+    def __call__(self, func: Func) -> Trace | None:
+        """The steps for a kernel; None where it keeps its default."""
+        return self.choice.get(task_key(func))
+
+    def variant(self, graph: Graph) -> Variant:
+        """The one that was chosen."""
+        return self.chosen_variant
+
+
+@dataclass(frozen=True)
+class ModelBuilder:
+    """Compiles a variant of a graph of static shapes for this machine.
+
+    `task_keys` in the order of its kernels; `feeds` are the arrays that versions are timed with.
     """
 
     graph: Graph
@@ -31,15 +48,13 @@ class ModelBuilder:
     options: Options
     task_keys: tuple[str, ...]
     feeds: Arrays
+    chosen_variant: Variant = field(default_factory=Variant)
 
     def __call__(self, choice: Choice) -> ModuleVersion:
         """Compile and load a version."""
         context = Context(target=self.target, verify="off")
-
-        def chosen(func: Func) -> Trace | None:
-            return choice.get(task_key(func))
-
-        compiled = build(self.graph, self.target, self.options, context, tuning=chosen)
+        tuning = Chosen(choice, self.chosen_variant)
+        compiled = build(self.graph, self.target, self.options, context, tuning=tuning)
         module = Module.from_compiled(compiled, load_object)
         return ModuleVersion(module, self.task_keys, self.feeds)
 

@@ -178,13 +178,16 @@ class Database:
 
     def decision(self, model_key: str, machine: MachineKey) -> dict[str, Any] | None:
         """What was decided about a whole model."""
+        return self.decisions(machine).get(model_key)
+
+    def decisions(self, machine: MachineKey) -> dict[str, dict[str, Any]]:
+        """What was decided about each model, by its key."""
         rows = self._rows(
-            "SELECT d.decision FROM decisions d JOIN machines m ON m.id = d.machine "
-            "WHERE d.model = ? AND m.key = ?",
-            (model_key, machine.text),
+            "SELECT d.model, d.decision FROM decisions d JOIN machines m ON m.id = d.machine "
+            "WHERE m.key = ?",
+            (machine.text,),
         )
-        found: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
-        return found
+        return {model: json.loads(decision) for model, decision in rows}
 
     def export_lines(self, path: str | os.PathLike[str]) -> int:
         """Write every record as a line of JSON, the file whole or not at all; their number."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from mlc.backends.llvm.constants import fill_constants
 from mlc.backends.llvm.emit.module import emit_program
@@ -20,10 +21,11 @@ from mlc.passes.context import Context, origin
 from mlc.passes.loops.pipeline import finish_loops
 from mlc.passes.lower.group import Group
 from mlc.passes.lower.lower_graph import lower_graph
-from mlc.passes.pipeline import graph_passes, run_passes
+from mlc.passes.pipeline import run_passes
 from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.passes.schedule.templates.select import schedule_group
 from mlc.passes.schedule.trace import Trace
+from mlc.passes.variant import Variant
 from mlc.runtime.compiled import OBJECT, Call, Code, Compiled, Machine
 from mlc.runtime.memory import aligned_bytes
 from mlc.runtime.signature import Port
@@ -45,8 +47,14 @@ class Options:
     check_bounds: bool = False
 
 
-ChooseTrace = Callable[[Func], Trace | None]
-"""The steps for a kernel's plain loops, found by tuning; None where the default stays."""
+class Tuned(Protocol):
+    """What tuning found."""
+
+    def __call__(self, func: Func) -> Trace | None:
+        """The steps for a kernel's plain loops; None where the default stays."""
+
+    def variant(self, graph: Graph) -> Variant:
+        """The choices for the graph passes."""
 
 
 def build(
@@ -55,10 +63,11 @@ def build(
     options: Options,
     context: Context,
     *,
-    tuning: ChooseTrace | None = None,
+    tuning: Tuned | None = None,
 ) -> Compiled:
     """Compile a graph of static shapes, with the schedules that `tuning` knows."""
-    optimized = run_passes(graph, graph_passes(target), context)
+    variant = Variant() if tuning is None else tuning.variant(graph)
+    optimized = run_passes(graph, variant.passes(target), context)
     scheduled: dict[str, Func] = {}
 
     def schedule(group: Group) -> Func:
@@ -108,7 +117,7 @@ def build(
     )
 
 
-def _tuned(func: Func, tuning: ChooseTrace | None, context: Context) -> Func | None:
+def _tuned(func: Func, tuning: Tuned | None, context: Context) -> Func | None:
     """The loops as tuning schedules them; None where it does not, or its steps are refused."""
     trace = None if tuning is None else tuning(func)
     if trace is None:

@@ -28,12 +28,16 @@ from mlc.target import Target
 
 
 def graph_passes(
-    target: Target | None = None, *, without: Collection[str] = ()
+    target: Target | None = None,
+    *,
+    without: Collection[str] = (),
+    row_major: Collection[str] = (),
 ) -> tuple[Pass, ...]:
     """The passes from an imported graph to one of fused nodes, in order.
 
     `without` leaves some out by name, to see what each is good for. Every one of them is right
-    without the others; what each needs to be of use stands before it.
+    without the others; what each needs to be of use stands before it. `row_major` names values that
+    do not become channels-last, see `ChooseLayout`.
     """
     passes = (
         Simplify(),
@@ -47,7 +51,7 @@ def graph_passes(
         Simplify(),
         FuseHorizontal(),
         ExplicitPadding(),
-        ChooseLayout(),
+        ChooseLayout(row_major=frozenset(row_major)),
         FuseVertical(),
     )
     return tuple(graph_pass for graph_pass in passes if graph_pass.name not in without)

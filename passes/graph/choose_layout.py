@@ -44,11 +44,13 @@ class ChooseLayout(Pass):
     """See the top of this file.
 
     `few_channels`: a convolution reads an input of so many channels in any layout (an image); with
-    more, a row-major input is copied to channels-last first.
+    more, a row-major input is copied to channels-last first. `row_major`: the names of values whose
+    convolutions, poolings and resizings read what they get, and write row-major.
     """
 
     name: ClassVar[str] = "choose-layout"
     few_channels: int = 4
+    row_major: frozenset[str] = frozenset()
 
     def run(self, graph: Graph, context: Context) -> Graph:
         """Two walks over the graph, one backwards for wishes and one forwards."""
@@ -83,6 +85,8 @@ class _Choice:
 
     def choose(self, node: Node, value: Value) -> Layout | None:
         """The layout of one output of a node whose inputs have theirs."""
+        if node.op in SPATIAL and value.name in self.options.row_major:
+            return None
         inputs = [self.edit.current(v).type for v in node.inputs]
         layout = output_layout(node, inputs, value.type, self.wishes.get(value))
         layout = simplest(value.type.shape, layout)
@@ -105,6 +109,8 @@ class _Choice:
         """The node over inputs that it can read; copies are made where it cannot."""
         if node.op == "reshape":
             return self.prepare_reshape(node)
+        if node.outputs[0].name in self.options.row_major:
+            return node
         if node.op in SPATIAL and node.inputs[0] not in self.edit.constants:
             source = self.edit.current(node.inputs[0])
             wanted = Layout.channels_last(source.type.rank)
