@@ -118,16 +118,19 @@ class Measurement:
 class MeasureOptions:
     """How to measure.
 
-    `repeats` timings of at least `min_repeat_ms` each, after one call that is not counted (or, with
-    `cold`, single calls with caches evicted before each). A candidate whose first calls take more
-    than `abandon_factor` times the best of its task is not timed further (0: always timed).
+    `repeats` timings of at least `min_repeat_ms` each, after calls that are not counted (or, with
+    `cold`, single calls with caches evicted before each); five at least, but no more than fill that
+    time together. Many short ones, because other programs disturb a short one seldom.
+
+    A candidate whose first calls take more than `abandon_factor` times the best of its task is not
+    timed further (0: always timed).
     Building and running each have their limit in seconds, after which the process is killed;
     `memory_bytes` bounds the address space of a worker. `check`: whether results are compared.
     `seed`: of the arrays that candidates are given.
     """
 
-    repeats: int = 5
-    min_repeat_ms: float = 5.0
+    repeats: int = 25
+    min_repeat_ms: float = 1.0
     cold: bool = False
     abandon_factor: float = 3.0
     build_limit_seconds: float = 15.0

@@ -18,6 +18,7 @@ _FIRST_CALLS = 2
 _WAKING_SECONDS = 1e-4
 """What one call may take longer than many, because threads of the pool have to be woken."""
 
+_FEWEST_SAMPLES = 5
 _CALIBRATIONS = 3
 _LONG_ENOUGH = 0.8
 
@@ -56,9 +57,21 @@ def time_kernel(
         if min(first) > best * options.abandon_factor + _WAKING_SECONDS:
             return Timing(first, abandoned=True)
     if options.cold:
-        return Timing(tuple(_cold(timed, evict) for _ in range(options.repeats)))
+        return Timing(_sampled(functools.partial(_cold, timed, evict), 1, options))
     calls = _calibrate(timed, options.min_repeat_ms)
-    return Timing(tuple(timed(calls) / calls for _ in range(options.repeats)))
+    return Timing(_sampled(functools.partial(timed, calls), calls, options))
+
+
+def _sampled(timed: Callable[[], float], calls: int, options: MeasureOptions) -> tuple[float, ...]:
+    """Seconds per call, again and again; fewer samples of a kernel that takes its time."""
+    samples: list[float] = []
+    budget = options.repeats * options.min_repeat_ms * 1e-3
+    fewest = min(_FEWEST_SAMPLES, options.repeats)
+    while len(samples) < fewest or (len(samples) < options.repeats and budget > 0):
+        spent = timed()
+        budget -= spent
+        samples.append(spent / calls)
+    return tuple(samples)
 
 
 def time_in_turns(

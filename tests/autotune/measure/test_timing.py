@@ -42,6 +42,16 @@ def test_repeats_are_long_enough() -> None:
     assert not found.abandoned
 
 
+def test_a_kernel_that_takes_its_time_is_sampled_less() -> None:
+    options = MeasureOptions(repeats=20, min_repeat_ms=10.0)
+    for seconds, samples in ((0.015, 14), (0.1, 5)):
+        kernel = Fake(seconds)
+        assert len(time_kernel(kernel, options, kernel.evict, None).samples) == samples
+    kernel = Fake(0.1)
+    few = MeasureOptions(repeats=3)
+    assert len(time_kernel(kernel, few, kernel.evict, None).samples) == 3
+
+
 def test_slow_first_calls_do_not_make_repeats_short() -> None:
     kernel = Fake(1e-5, slow=50.0, first=6)
     time_kernel(kernel, OPTIONS, kernel.evict, None)
