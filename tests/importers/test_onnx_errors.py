@@ -97,7 +97,7 @@ def test_everything_unsupported_at_once() -> None:
             [first] a = acme.Fancy(x)
             b = Relu(a)
             y = Det2(b, , c)
-            z, i = Unique <sorted = 1> (x)
+            z, i = Missing <sorted = 1> (x)
         }""",
         domains=[("acme", 3)],
     )
@@ -105,19 +105,20 @@ def test_everything_unsupported_at_once() -> None:
         "3 nodes of the model are not supported\n"
         "  - first: acme.Fancy (opset 3; f32[2,3]): no such operator\n"
         "  - Det2:y: Det2 (opset 17; ?, -, f32[]): no such operator\n"
-        "  - Unique:z: Unique (opset 17; f32[2,3]): no such operator"
+        "  - Missing:z: Missing (opset 17; f32[2,3]): no such operator"
     )
 
 
 def test_unsupported_use_of_a_known_operator() -> None:
     model = parse(
-        "g (float[1,1,4] x) => (float[1,1,2] y, int64[1,1,2] i)"
-        "{ y, i = MaxPool <kernel_shape = [2], strides = [2]> (x) }"
+        "g (float[1,2,4] x, float[2] s) => (float[1,2,4] y)"
+        "{ y = BatchNormalization <spatial = 0> (x, s, s, s, s) }",
+        opset=8,
     )
     assert message(UnsupportedError, model) == (
         "1 node of the model is not supported\n"
-        "  - MaxPool:y: MaxPool (opset 17; f32[1,1,4]): "
-        "the output of indices is not supported"
+        "  - BatchNormalization:y: BatchNormalization "
+        "(opset 8; f32[1,2,4], f32[2], f32[2], f32[2], f32[2]): spatial = 0 is not supported"
     )
 
 

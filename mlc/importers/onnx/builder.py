@@ -158,6 +158,11 @@ class Builder:
 
     # Operators
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """What was emitted so far, in order."""
+        return tuple(self._nodes)
+
     def emit(self, op: str, *inputs: Value, **attrs: Attr) -> Value:
         """Apply an operator with one output."""
         (value,) = self.emit_all(op, inputs, attrs)

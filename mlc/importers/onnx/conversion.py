@@ -188,6 +188,7 @@ class Conversion:
             checked_attributes(node, domain, opset),
             self._source.files,
             lambda body: self._import_body(body, scope, origin),
+            lambda name: self._named(name, scope),
         )
         self.builder.begin(node_loc(node), next((name for name in node.output if name), "value"))
         outputs = self._outputs_of(converter, view)
@@ -222,6 +223,10 @@ class Conversion:
         if isinstance(found, Initializer):
             found = scope[name] = self._loaded(found)
         return found
+
+    def _named(self, name: str, scope: Scope) -> Value | None:
+        found = self._read(name, scope) if name in scope else None
+        return found if isinstance(found, Value) else None
 
     def _loaded(self, found: Initializer) -> Value | Unavailable:
         """The constant of an initializer."""

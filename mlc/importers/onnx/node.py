@@ -52,7 +52,8 @@ class NodeView:
     """One node.
 
     `inputs` are the values it reads, None for one left out; `opset` is its domain's; `import_body`
-    imports a subgraph in the place of the node and gives its outputs.
+    imports a subgraph in the place of the node and gives its outputs; `named` gives what a name of
+    the graph stands for, if it is a value.
     """
 
     proto: onnx.NodeProto
@@ -62,6 +63,7 @@ class NodeView:
     attributes: dict[str, AttributeProto]
     files: WeightFiles
     import_body: Callable[[onnx.GraphProto], list[Value]]
+    named: Callable[[str], Value | None] = lambda name: None
 
     @property
     def op_type(self) -> str:

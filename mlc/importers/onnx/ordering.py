@@ -82,9 +82,14 @@ def _live(
 
 
 def read_names(node: onnx.NodeProto) -> Iterator[str]:
-    """The names a node reads, those that its subgraphs capture included."""
+    """The names a node reads, those that its subgraphs capture included.
+
+    `Gradient` names what it derives by an attribute.
+    """
     yield from (name for name in node.input if name)
     for attribute in node.attribute:
+        if node.op_type == "Gradient" and attribute.name == "y" and attribute.s:
+            yield attribute.s.decode("utf-8", "replace")
         if attribute.HasField("g"):
             yield from captured_names(attribute.g)
         for graph in attribute.graphs:

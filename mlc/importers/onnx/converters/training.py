@@ -1,11 +1,12 @@
-"""Optimizers: one step of training for each tensor."""
+"""Training: derivatives, and optimizers, which take one step for each tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mlc.errors import ModelError
+from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.gradients import gradients
 from mlc.importers.onnx.node import Converter, NodeView
 from mlc.ir.graph import Value
 
@@ -111,8 +112,23 @@ def _momentum(
     return [builder.emit("sub", x, change), speed]
 
 
+def _gradient(builder: Builder, node: NodeView) -> list[Value]:
+    """The derivatives of one tensor of the graph by others, at the values these have."""
+    names, goal = node.texts("xs"), node.text("y")
+    y = node.named(goal)
+    if y is None:
+        raise UnsupportedError(f"Gradient: '{goal}' is not computed before")
+    sources = [node.named(name) for name in (*names, *node.texts("zs", ()))]
+    if sources != list(node.inputs):
+        raise UnsupportedError(
+            "Gradient: inputs other than the tensors that xs and zs name are not supported"
+        )
+    return gradients(builder, y, node.present()[: len(names)])
+
+
 CONVERTERS: dict[str, Converter | dict[int, Converter]] = {
     "Adagrad": _optimizer(1, _adagrad),
     "Adam": _optimizer(2, _adam),
+    "Gradient": _gradient,
     "Momentum": _optimizer(1, _momentum),
 }
