@@ -6,10 +6,14 @@ import hashlib
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
+from bench.zoo import build
+from mlc.api import compile_only
 from mlc.autotune.extract import extract_tasks
 from mlc.autotune.task import task_key
 from mlc.backends.llvm.targets import resolve
+from mlc.importers.onnx import import_model
 from mlc.ir.graph import Graph
 from mlc.ir.graph_edit import GraphBuilder
 from mlc.ir.text import parse_func
@@ -52,3 +56,11 @@ def test_the_text_of_a_task_reads_back_and_gives_its_key() -> None:
     assert parse_func(task.text) == task.func
     assert task_key(parse_func(task.text)) == task.key
     assert hashlib.sha256(task.text.encode()).hexdigest() == task.key
+
+
+@pytest.mark.parametrize("name", ["mlp", "tiny_mlp", "gru"])
+def test_tasks_of_a_model_count_its_kernels(name: str) -> None:
+    graph = import_model(str(build(name)), None)
+    tasks = extract_tasks(graph, HOST, 2)
+    assert len({task.key for task in tasks}) == len(tasks)
+    assert sum(task.count for task in tasks) == len(compile_only(graph, HOST, num_threads=2).calls)

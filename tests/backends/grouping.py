@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from mlc.backends.llvm.targets import resolve
+from mlc.errors import ScheduleError
 from mlc.ir.graph import Graph, Node, Value
 from mlc.ir.layout import Layout
 from mlc.ir.stmt import Func
@@ -91,7 +93,12 @@ def lowered(draw: st.DrawFn, cases: st.SearchStrategy[Case], *, constants: bool 
 
 @st.composite
 def knobs_for(draw: st.DrawFn, group: Group, target: str, threads: int) -> Knobs:
-    """Any point of the space of a group's template."""
+    """Any point of the spaces of a group's template that applies."""
     machine = Machine(resolve(target), threads)
     space = draw(st.sampled_from(template_for(group).spaces(group, machine)))
-    return {name: draw(st.sampled_from(list(choices))) for name, choices in space.items()}
+    knobs = {name: draw(st.sampled_from(list(choices))) for name, choices in space.items()}
+    try:
+        schedule_group(group, machine.target, threads, knobs)
+    except ScheduleError:
+        reject()
+    return knobs

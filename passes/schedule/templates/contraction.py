@@ -50,6 +50,7 @@ from mlc.passes.schedule.templates.matrix import (
     Shape,
     anchor_of,
     by_lines,
+    clamped_rows,
     fuse_rows,
     pack_choices,
     pack_columns,
@@ -58,11 +59,7 @@ from mlc.passes.schedule.templates.matrix import (
     tile_output,
 )
 from mlc.passes.schedule.templates.nests import schedule_nests
-from mlc.passes.schedule.templates.register_tile import (
-    candidate_tiles,
-    choose_tile,
-    rows_that_fit,
-)
+from mlc.passes.schedule.templates.register_tile import candidate_tiles, choose_tile
 
 _PAGE = 4096
 _ROWS_IN_ONE_SET = 8
@@ -135,7 +132,8 @@ class Contraction:
         """Tile the output, accumulate in registers, pack what the columns read."""
         anchor = anchor_of(group)
         shape = shape_of(anchor)
-        knobs = {**knobs, "rows": _tile_rows(anchor, knobs, machine)}
+        bits = anchor.node.output.type.dtype.bits
+        knobs = {**knobs, "rows": clamped_rows(knobs, machine, bits)}
         if int(knobs.get("depth", 0)):
             return apply_in_parts(group, anchor, shape, knobs, machine)
         if knobs.get("algorithm") == "direct":
@@ -157,12 +155,6 @@ class Contraction:
             for loop in outer[: len(outer) - 2 + int(knobs.get("shared", 2))]:
                 schedule = parallel(schedule, loop)
         return schedule
-
-
-def _tile_rows(anchor: Stage, knobs: Knobs, machine: Machine) -> int:
-    lanes = machine.target.lanes(anchor.node.output.type.dtype.bits)
-    vectors = -(-int(knobs["columns"]) // lanes)
-    return min(int(knobs["rows"]), max(1, rows_that_fit(vectors, machine.target)))
 
 
 def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:

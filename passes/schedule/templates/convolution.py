@@ -31,6 +31,7 @@ from mlc.passes.schedule.templates.base import (
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction import Contraction
+from mlc.passes.schedule.templates.matrix import clamped_rows
 from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import (
     RegisterTile,
@@ -111,7 +112,7 @@ class Convolution:
                 schedule,
                 anchor.outputs[0],
                 _OUTPUTS[str(knobs["algorithm"])],
-                rows=int(knobs["rows"]),
+                rows=clamped_rows(knobs, machine, anchor.node.output.type.dtype.bits),
                 columns=int(knobs["columns"]),
                 lanes=machine.target.lanes(anchor.node.output.type.dtype.bits),
                 chunk=int(knobs["chunk"]),

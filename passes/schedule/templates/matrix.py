@@ -17,7 +17,8 @@ from mlc.ir.types import TensorType
 from mlc.passes.lower.group import Group, Stage
 from mlc.passes.schedule.primitives import fuse, merge_dims, pack, split
 from mlc.passes.schedule.schedule import Schedule
-from mlc.passes.schedule.templates.base import Knobs, kind_of
+from mlc.passes.schedule.templates.base import Knobs, Machine, kind_of
+from mlc.passes.schedule.templates.register_tile import rows_that_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +153,9 @@ def pack_columns(schedule: Schedule, anchor: Stage, knobs: Knobs) -> Schedule:
         return schedule
     order = [*range(rank - 2), (column, "outer"), depth, (column, "inner")]
     return pack(schedule, name, {column: columns}, order)
+
+
+def clamped_rows(knobs: Knobs, machine: Machine, bits: int) -> int:
+    """The knob `rows`, or as many as the registers hold beside the knob `columns`."""
+    vectors = -(-int(knobs["columns"]) // machine.target.lanes(bits))
+    return min(int(knobs["rows"]), max(1, rows_that_fit(vectors, machine.target)))
