@@ -6,20 +6,22 @@ model that make it faster.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from mlc.autotune.cost_model import CostModel
-from mlc.autotune.extract import extract_tasks
+from mlc.autotune.default_times import DefaultTimes
+from mlc.autotune.graph_choice import Kernels, kernels_of, promising
 from mlc.autotune.learner import Learner
 from mlc.autotune.model_builder import ModelBuilder, random_feeds
-from mlc.autotune.model_version import Arrays
+from mlc.autotune.model_version import Arrays, Build, Choice, agree, race
 from mlc.autotune.records import Database, machine_key
 from mlc.autotune.stitch import Stitched, Stitching, stitch
+from mlc.autotune.task import Task
 from mlc.autotune.task_tuner import Measures, TaskTuner
 from mlc.autotune.tuner import Settings, Tuner, finalists
 from mlc.autotune.tuning_report import Spending, TuningReport, row_of
@@ -28,11 +30,14 @@ from mlc.build import Options
 from mlc.ir.graph import Graph
 from mlc.passes.schedule.templates.base import Machine
 from mlc.passes.schedule.trace import Trace
+from mlc.passes.variant import Variant, model_key
 from mlc.target import Target
 
 _GUIDED = ("evolutionary", "annealing", "model")
 _SECONDS_PER_COMPARISON = 0.5
 _SHARE_FOR_THE_END = 0.25
+_RACING = 1.5
+"""What building a version and racing it takes, by what building and timing it once takes."""
 
 
 @dataclass
@@ -75,7 +80,8 @@ class Job:
     """What to tune, and how. `feeds`: arrays to time the model with; random where there are none.
 
     `runs_here`: whether code for the target runs on this machine; else the model as a whole cannot
-    be timed, and what won task by task is accepted.
+    be timed, and what won task by task is accepted. `variants`: whether other layouts of the graph
+    are tried, too.
     """
 
     graph: Graph
@@ -85,6 +91,7 @@ class Job:
     stitching: Stitching = field(default_factory=Stitching)
     feeds: Arrays | None = None
     runs_here: bool = True
+    variants: bool = True
 
 
 def tune_graph(
@@ -121,27 +128,96 @@ class _Session:
         self.machine = Machine(job.target, job.options.num_threads, exact)
         self.key = machine_key(job.target, job.options.num_threads, exact)
         self.settling = 0.0
+        self.build_seconds = 0.0
+        self.interrupted = False
 
     def run(self) -> TuningReport:
         self.watch(self.state)
-        machine = self.machine
-        tasks = extract_tasks(self.job.graph, machine.target, machine.threads, machine.exact)
-        builder = self.builder(tuple(task.key for task in tasks))
+        base = kernels_of(self.job.graph, Variant(), self.machine)
+        builder = self.builder(base)
         self.measure_default(builder)
-        tuner = self.make_tuner(tasks)
-        self.enter("searching")
-        tuner.search()
+        chosen = self.choose_graph(base, builder)
+        tuner = self.make_tuner(chosen.tasks)
+        if self.interrupted:
+            tuner.stopped_because = "interrupted"
+        else:
+            self.enter("searching")
+            tuner.search()
         started = time.perf_counter()
-        stitched = self.finish(tuner, builder)
+        stitched = self.finish(tuner, self.builder(chosen))
+        if stitched is not None and builder is not None and chosen.variant != Variant():
+            stitched = self.against_the_usual(tuner, stitched, builder, chosen)
         self.settling += time.perf_counter() - started
-        return self.report(tuner, stitched)
+        return self.report(tuner, stitched, chosen.variant)
 
-    def builder(self, task_keys: tuple[str, ...]) -> ModelBuilder | None:
+    def against_the_usual(
+        self, tuner: Tuner, stitched: Stitched, usual: ModelBuilder, chosen: Kernels
+    ) -> Stitched:
+        """A variant must be faster than the usual graph in the end, too; else it goes."""
+        self.enter("racing the variant against the usual graph")
+        other = self.builder(chosen)
+        times = None if other is None else self.race({}, usual, stitched.choice, other)
+        if times is not None:
+            return replace(stitched, default_seconds=times[0], tuned_seconds=times[1])
+        self.keep(tuner, {})
+        key = model_key(self.job.graph)
+        self.database.decide(key, self.key, Variant().to_json())
+        seconds = stitched.default_seconds
+        return replace(stitched, choice={}, tuned_seconds=seconds, reason="the variant lost")
+
+    def builder(self, kernels: Kernels) -> ModelBuilder | None:
         job = self.job
         if not job.runs_here:
             return None
         feeds = job.feeds or random_feeds(job.graph, job.settings.seed)
-        return ModelBuilder(job.graph, job.target, job.options, task_keys, feeds)
+        keys = tuple(task.key for task in kernels.tasks)
+        return ModelBuilder(job.graph, job.target, job.options, keys, feeds, kernels.variant)
+
+    def choose_graph(self, base: Kernels, builder: ModelBuilder | None) -> Kernels:
+        """The variant of the graph whose tasks are tuned; what was decided before holds."""
+        graph = self.job.graph
+        known = self.database.decision(model_key(graph), self.key)
+        if known is not None:
+            return kernels_of(graph, Variant.from_json(known), self.machine)
+        if builder is None or not self.job.variants:
+            return base
+        self.enter("choosing the layouts of the graph")
+        started = time.perf_counter()
+        try:
+            chosen = self.winner(base, builder)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return base
+        self.database.decide(model_key(graph), self.key, chosen.variant.to_json())
+        self.settling += time.perf_counter() - started
+        return chosen
+
+    def winner(self, base: Kernels, builder: ModelBuilder) -> Kernels:
+        """The most promising variant that beats the usual one, both with default schedules."""
+        times = DefaultTimes(self.machine, self.database, self.measurer)
+        for kernels in promising(self.job.graph, self.machine, times)[:-1]:
+            other = self.builder(kernels)
+            if other is not None and self.race({}, builder, {}, other) is not None:
+                return kernels
+        return base
+
+    def race(
+        self, choice: Choice, builder: Build, other_choice: Choice, other: Build
+    ) -> tuple[float, float] | None:
+        """Seconds of two versions in turns; None unless the second is right, and faster."""
+        options = self.job.stitching
+        with contextlib.ExitStack() as stack:
+            versions = []
+            for build, wanted in ((builder, choice), (other, other_choice)):
+                versions.append(build(wanted))
+                stack.callback(versions[-1].close)
+            if not agree(versions[0].outputs(), versions[1].outputs()):
+                return None
+            table = race(versions, 2 * options.rounds)
+        if float(np.median(table[:, 0] / table[:, 1])) < 1 + options.model_gain:
+            return None
+        before, after = map(float, np.median(table, axis=0))
+        return before, after
 
     def measure_default(self, builder: ModelBuilder | None) -> None:
         """The model's time before anything is tuned; compiling it tells what the end will cost."""
@@ -150,11 +226,12 @@ class _Session:
         self.enter("compiling the default")
         started = time.perf_counter()
         version = builder({})
-        self.state.default_seconds = float(np.median([version.seconds() for _ in range(5)]))
+        self.state.default_seconds = float(np.median([version.seconds() for _ in range(9)]))
         version.close()
+        self.build_seconds = _RACING * (time.perf_counter() - started)
         self.settling += time.perf_counter() - started
 
-    def make_tuner(self, tasks: list[Any]) -> Tuner:
+    def make_tuner(self, tasks: Sequence[Task]) -> Tuner:
         self.enter("recalling records")
         job = self.job
         learner = make_learner(job.settings)
@@ -174,8 +251,16 @@ class _Session:
         if whole is None:
             return None
         versions = self.job.stitching.depth + 2
-        end = tasks * _SECONDS_PER_COMPARISON + versions * self.settling
+        end = tasks * _SECONDS_PER_COMPARISON + versions * self.build_seconds
         return max(0.0, whole - self.state.elapsed - min(end, _SHARE_FOR_THE_END * whole))
+
+    def seconds_to_compare(self) -> float | None:
+        """What races of tasks may take, so that those of the whole model fit into the budget."""
+        left = self.state.seconds_left
+        if left is None:
+            return None
+        versions = self.job.stitching.depth + 2
+        return max(0.0, left - versions * self.build_seconds)
 
     def on_round(self, _: Tuner) -> None:
         self.watch(self.state)
@@ -188,7 +273,7 @@ class _Session:
         """Races of tasks, then of the model; Ctrl-C leaves what was accepted until then."""
         try:
             self.enter("racing leaders against defaults")
-            tuner.settle()
+            tuner.settle(self.seconds_to_compare())
             if builder is None:
                 return None
             self.enter("racing the whole model")
@@ -222,7 +307,7 @@ class _Session:
                     self.database.accept(entry.record)
                     break
 
-    def report(self, tuner: Tuner, stitched: Stitched | None) -> TuningReport:
+    def report(self, tuner: Tuner, stitched: Stitched | None, variant: Variant) -> TuningReport:
         self.enter("done")
         job = self.job
         rows = []
@@ -244,6 +329,7 @@ class _Session:
             stopped_because=tuner.stopped_because,
             decision=stitched.reason if stitched else "not run as a whole",
             strategy=job.settings.strategy,
+            variant="" if variant == Variant() else str(variant.to_json()),
             notes=_notes(tuner),
         )
 

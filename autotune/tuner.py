@@ -28,7 +28,7 @@ from mlc.passes.schedule.templates.base import Machine
 Clock = Callable[[], float]
 
 _SEEDS = 3
-_FINALISTS = 2
+_FINALISTS = 3
 _WORTH_COMPARING = 0.995
 
 
@@ -139,18 +139,22 @@ class Tuner:
         self.learner.learn()
         self.watch(self)
 
-    def settle(self) -> None:
-        """Let the leaders race against the defaults, those that promise most first."""
-        order = sorted(self.tasks, key=_saving, reverse=True)
-        for each in order:
+    def settle(self, seconds: float | None = None) -> None:
+        """Let the leaders race against the defaults, those that promise most first.
+
+        After `seconds` the rest has to do without; nothing of it is accepted here.
+        """
+        started = self.clock()
+        for each in sorted(self.tasks, key=_saving, reverse=True):
+            if seconds is not None and self.clock() - started >= seconds:
+                break
             self._settle(each)
-            self.watch(self)
 
     def _settle(self, each: TaskTuner) -> None:
         if each.default is None:
             return
         default = each.input_of(each.default)
-        for entry in finalists(each):
+        for entry in finalists(each)[:1]:
             comparison = self.measurer.compare(default, each.input_of(entry.proposal))
             self.comparisons[each.task.key] = comparison
             if comparison.accepted:

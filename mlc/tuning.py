@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import onnx
 
 DEFAULT_BUDGET = "10m"
+
+_SECONDS_FOR_VARIANTS = 120.0
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -89,7 +92,8 @@ def tune(
             f"code for '{resolved.name}' cannot run here",
             hint="name workers that can run it, or an emulator",
         )
-    job = Job(graph, resolved, options, settings, feeds=inputs, runs_here=here)
+    long = (seconds or math.inf) >= _SECONDS_FOR_VARIANTS and trials is None
+    job = Job(graph, resolved, options, settings, feeds=inputs, runs_here=here, variants=long)
     with ExitStack() as stack:
         store = open_database(database)
         if store is not database:
