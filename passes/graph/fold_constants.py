@@ -33,10 +33,13 @@ class FoldConstants(Pass):
     """See the top of this file.
 
     `growth_limit`: bytes that the result of a node may be larger than all its inputs together.
+    `widening`: how many times as large it may be in any case, so that weights of a narrow type are
+    converted once and not in every run.
     """
 
     name: ClassVar[str] = "fold-constants"
     growth_limit: int = 4 * 1024 * 1024
+    widening: int = 4
 
     def run(self, graph: Graph, context: Context) -> Graph:
         """Linear in the size of the graph, beside the computation itself."""
@@ -61,4 +64,4 @@ class FoldConstants(Pass):
             return False
         before = sum(edit.current(value).type.bytes for value in node.inputs)
         after = sum(value.type.bytes for value in node.outputs)
-        return after - before <= self.growth_limit
+        return after - before <= self.growth_limit or after <= self.widening * before

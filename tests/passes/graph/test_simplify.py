@@ -34,6 +34,17 @@ def test_fold_constants_leaves_what_would_grow() -> None:
     assert ops(rewrite(text, FoldConstants(growth_limit=1000))) == ["expand", "matmul"]
 
 
+def test_weights_of_a_narrow_type_are_converted_once() -> None:
+    text = """
+    graph g(%x: f32[2,4]) -> (%y) {
+      const %w: i8[4] = [1, -2, 3, 4]
+      %f: f32[4] = cast(%w) {to = f32}
+      %y: f32[2,4] = mul(%x, %f)
+    }"""
+    assert ops(rewrite(text, FoldConstants(growth_limit=0))) == ["mul"]
+    assert ops(rewrite(text, FoldConstants(growth_limit=0, widening=3))) == ["cast", "mul"]
+
+
 def test_fold_constants_keeps_a_constant_output() -> None:
     assert_unchanged(
         FoldConstants(),
