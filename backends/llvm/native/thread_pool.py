@@ -394,13 +394,14 @@ done:
 """
 
 
-def thread_pool_ir(triple: str) -> str:
+def thread_pool_ir(triple: str, *, used: bool = True) -> str:
     """LLVM IR fragment of the thread pool and the clock for `triple`.
 
     On a target without a known futex the same functions are there and everything runs on the
-    calling thread.
+    calling thread; so they are for a model that has nothing for threads to do (not `used`), which
+    saves most of the time that compiling a small model takes.
     """
-    futex = futex_ir(triple)
+    futex = futex_ir(triple) if used else None
     if futex is None:
         return "\n".join((clock_ir(triple), _WITHOUT_THREADS))
     values = {
