@@ -87,9 +87,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     counted: list[None] = []
     build = mlc.api.build
 
-    def counting(*arguments: Any) -> Any:
+    def counting(*arguments: Any, **options: Any) -> Any:
         counted.append(None)
-        return build(*arguments)
+        return build(*arguments, **options)
 
     monkeypatch.setattr(mlc.api, "build", counting)
     return counted
