@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mlc.ir.build import number
-from mlc.ir.dtype import BOOL, DType
-from mlc.ir.expr import Binary, Call, Expr, Select, Unary
+from mlc.ir.dtype import BOOL, F32, DType
+from mlc.ir.expr import Binary, Call, Cast, Expr, Select, Unary
 from mlc.ir.functions import FUNCTIONS, Function
 from mlc.ir.operator import Attrs, Infer, Kind, Operator
 from mlc.ir.operators.definition import choice, define, real
@@ -228,6 +228,13 @@ def _infer_of(row: _Row) -> Infer:
     return lambda inputs, attrs: infer_elementwise(inputs, row.accepted, row.result)
 
 
+def _rounded_once(row: _Row, x: Expr, attrs: Attrs) -> Expr:
+    """The function of a row; one of several steps computes 16-bit floats in f32."""
+    if row.exact or x.dtype.bits >= F32.bits:
+        return row.scalar(x, attrs)
+    return Cast(row.scalar(Cast(x, F32), attrs), x.dtype)
+
+
 def _operator(row: _Row) -> Operator:
     return define(
         row.name,
@@ -237,7 +244,7 @@ def _operator(row: _Row) -> Operator:
         (lambda inputs, attrs: (row.function(inputs[0], attrs),))
         if row.exact
         else in_double(row.function),
-        elementwise_loops(lambda operands, attrs: row.scalar(operands[0], attrs)),
+        elementwise_loops(lambda operands, attrs: _rounded_once(row, operands[0], attrs)),
         **row.attributes,
     )
 
