@@ -1,6 +1,7 @@
 """Attention, in core operators: products, a softmax, and what masks the scores.
 
-Heads that share a key head are rows of one product, so that no key or value is repeated.
+Heads that share a key head are rows of one product, so that no key or value is repeated. Half
+precision is rounded once, at the end.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from mlc.errors import ModelError, UnsupportedError
+from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.linear_attention import linear_attention
 from mlc.importers.onnx.node import Converter, NodeView
 from mlc.importers.onnx.symbolic import product, quotient
 from mlc.importers.onnx.tensors import dtype_from_onnx
-from mlc.ir.dtype import BOOL, I64, DType
+from mlc.ir.dtype import BOOL, F32, I64, DType
 from mlc.ir.graph import Value
 from mlc.ir.types import Dim
 
@@ -34,18 +35,25 @@ def _attention(builder: Builder, node: NodeView) -> list[Value]:
     if past_key is not None and past_value is not None:
         key = builder.emit("concat", past_key, key, axis=2)
         value = builder.emit("concat", past_value, value, axis=2)
-    groups = key.type.shape[1]
-    raw = _grouped(builder, query, key, node.number("scale", 0.0), groups)
+    dtype, groups = query.type.dtype, key.type.shape[1]
+    wide_query, wide_key, wide_value = (_widened(builder, x) for x in (query, key, value))
+    raw = _grouped(builder, wide_query, wide_key, node.number("scale", 0.0), groups)
     capped = _softcap(builder, raw, node.number("softcap", 0.0))
-    bias = _bias(builder, node, capped.type.shape[2:], query.type.dtype)
+    bias = _bias(builder, node, capped.type.shape[2:], raw.type.dtype)
     scores = capped if bias is None else builder.emit("add", capped, bias)
     weights = _weights(builder, node, scores, bias)
-    result = _merged(builder, weights, value, groups)
+    result = builder.cast(_merged(builder, weights, wide_value, groups), dtype)
     stages = (raw, capped, scores, weights)
     mode = node.integer("qk_matmul_output_mode", 0)
     if not 0 <= mode < len(stages):
         raise ModelError(f"Attention: qk_matmul_output_mode {mode} is none of 0 to 3")
-    return [_packed(builder, result) if packed else result, key, value, stages[mode]]
+    shown = builder.cast(stages[mode], dtype)
+    return [_packed(builder, result) if packed else result, key, value, shown]
+
+
+def _widened(builder: Builder, x: Value) -> Value:
+    """`x` in f32, or in a wider type that it has."""
+    return x if x.type.dtype.bits >= F32.bits else builder.cast(x, F32)
 
 
 def _heads(builder: Builder, node: NodeView, given: Sequence[Value]) -> list[Value]:
@@ -77,25 +85,19 @@ def _packed(builder: Builder, value: Value) -> Value:
 
 
 def _grouped(builder: Builder, query: Value, key: Value, scale: float, groups: Dim) -> Value:
-    """The scores [batch, heads, query length, key length].
-
-    Query and key get the root of the scale each, so that half precision does not overflow.
-    """
+    """The scores [batch, heads, query length, key length]; a scale of 0 stands for the default."""
     batch, heads, length, size = query.type.shape
     if scale == 0:
         if not isinstance(size, int):
             raise builder.unresolved("Attention: the size of the heads")
         scale = 1 / math.sqrt(size)
-    if scale < 0:
-        raise UnsupportedError("Attention: a negative scale is not supported")
     shared = quotient([heads], [groups]) if groups != 0 else None
     if shared is None:
         raise ModelError(f"Attention: {heads} query heads cannot share {groups} key heads")
-    root = math.sqrt(scale)
     rows = builder.reshape(
-        builder.scaled(query, root), (batch, groups, product([shared, length]), size)
+        builder.scaled(query, scale), (batch, groups, product([shared, length]), size)
     )
-    scores = builder.emit("matmul", rows, builder.scaled(key, root), transpose_b=True)
+    scores = builder.emit("matmul", rows, key, transpose_b=True)
     return builder.reshape(scores, (batch, heads, length, key.type.shape[2]))
 
 
@@ -118,7 +120,8 @@ def _weights(builder: Builder, node: NodeView, scores: Value, bias: Value | None
     """The softmax of the scores; a row whose keys are all masked has weights of 0."""
     dtype = precise = scores.type.dtype
     if node.has("softmax_precision"):
-        precise = dtype_from_onnx(node.integer("softmax_precision"), "Attention: softmax_precision")
+        asked = dtype_from_onnx(node.integer("softmax_precision"), "Attention: softmax_precision")
+        precise = asked if asked.bits > dtype.bits else dtype
     weights = builder.emit("softmax", builder.cast(scores, precise), axis=3)
     if bias is not None:
         masked = _all_masked(builder, bias)
