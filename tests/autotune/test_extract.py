@@ -11,12 +11,14 @@ import pytest
 from bench.zoo import build
 from mlc.api import compile_only
 from mlc.autotune.extract import extract_tasks
+from mlc.autotune.space import TaskSpace
 from mlc.autotune.task import task_key
 from mlc.backends.llvm.targets import resolve
 from mlc.importers.onnx import import_model
 from mlc.ir.graph import Graph
 from mlc.ir.graph_edit import GraphBuilder
 from mlc.ir.text import parse_func
+from mlc.passes.schedule.templates.base import Machine
 
 HOST = resolve("host")
 PLAIN = {"transpose_a": False, "transpose_b": False}
@@ -64,3 +66,7 @@ def test_tasks_of_a_model_count_its_kernels(name: str) -> None:
     tasks = extract_tasks(graph, HOST, 2)
     assert len({task.key for task in tasks}) == len(tasks)
     assert sum(task.count for task in tasks) == len(compile_only(graph, HOST, num_threads=2).calls)
+    for task in tasks:
+        space = TaskSpace(task, Machine(HOST, 2))
+        assert space.default in space
+        assert space.default["template"] == task.template
