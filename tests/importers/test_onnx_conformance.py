@@ -97,10 +97,6 @@ DIFFERENT = {
     "test_bernoulli_expanded",
     "test_bernoulli_seed",
     "test_bernoulli_seed_expanded",
-    "test_training_dropout",
-    "test_training_dropout_default",
-    "test_training_dropout_default_mask",
-    "test_training_dropout_mask",
     # What should be zeros are rounding errors of NumPy's transform in single precision.
     "test_dft_inverse",
     "test_dft_inverse_opset19",

@@ -28,11 +28,9 @@ def uniform(builder: Builder, node: NodeView, shape: Sequence[Dim], stream: int 
 
 
 def _seed(node: NodeView) -> int:
-    """The node's seed, which is a whole number or the bits of a fraction."""
+    """The bits of the node's seed."""
     if not node.has("seed"):
         return zlib.crc32(node_loc(node.proto).encode())
-    if node.op_type == "Dropout":
-        return node.integer("seed")
     (bits,) = struct.unpack("<I", struct.pack("<f", node.number("seed")))
     return int(bits)
 
@@ -118,10 +116,18 @@ def _dropout(builder: Builder, node: NodeView) -> list[Value]:
         raise ModelError(f"Dropout: the ratio {share} is not in [0, 1)")
     if share == 0:
         return [x, _ones(builder, x)]
-    drawn = uniform(builder, node, x.type.shape)
-    kept = builder.emit("greater_equal", drawn, builder.scalar(share, F32))
+    drawn = _dropout_numbers(builder, node, x.type.shape)
+    kept = builder.emit("greater_equal", drawn, builder.scalar(share, drawn.type.dtype))
     zero = builder.scalar(0.0, x.type.dtype)
     return [builder.emit("select", kept, builder.scaled(x, 1 / (1 - share)), zero), kept]
+
+
+def _dropout_numbers(builder: Builder, node: NodeView, shape: Sequence[Dim]) -> Value:
+    """Numbers in [0, 1); with a seed those that ONNX's reference draws, so that masks agree."""
+    if not node.has("seed"):
+        return uniform(builder, node, shape)
+    attrs: dict[str, Any] = {"shape": tuple(shape), "seed": node.integer("seed")}
+    return builder.emit("mersenne_twister", **attrs)
 
 
 def _ones(builder: Builder, x: Value) -> Value:
