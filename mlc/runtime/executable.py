@@ -82,13 +82,23 @@ class _Pool:
             self._destroy(handle)
 
 
-class _Resources:
-    """What calls share: the pool and the idle workspaces. Given back when the last user is gone."""
+class Threads:
+    """A thread pool that executables share; its threads end when nobody refers to it.
+
+    One call at a time has the pool, others run alone. All executables must be of one compiler.
+    """
 
     def __init__(self, code: LoadedCode, workers: int) -> None:
         self.pool = _Pool(code, workers)
-        self.idle: list[_Workspace] = []
         weakref.finalize(self, self.pool.shut_down)
+
+
+class _Resources:
+    """What calls share: the threads and the idle workspaces."""
+
+    def __init__(self, threads: Threads) -> None:
+        self.threads = threads
+        self.idle: list[_Workspace] = []
 
 
 class Executable:
@@ -113,7 +123,7 @@ class Executable:
         self._constants = align(constants)
         self._arena_bytes = arena_bytes
         self._arrays = arrays
-        self._resources: _Resources | None = _Resources(code, num_threads - 1)
+        self._resources: _Resources | None = _Resources(Threads(code, num_threads - 1))
 
     def run(
         self, inputs: Sequence[Array], outputs: Sequence[Array], ticks: Array | None = None
@@ -149,7 +159,7 @@ class Executable:
         resources = self._resources
         if resources is None:
             raise MlcError("the module is closed")
-        pool, idle = resources.pool, resources.idle
+        pool, idle = resources.threads.pool, resources.idle
         try:
             workspace = idle.pop()
         except IndexError:
@@ -180,6 +190,16 @@ class Executable:
             table[slot] = from_buffer(array)
             slot += 1
         return int(entry(table))
+
+    @property
+    def threads(self) -> Threads | None:
+        """The threads that calls use; None when closed."""
+        return None if self._resources is None else self._resources.threads
+
+    def share(self, threads: Threads) -> None:
+        """Use the threads of another executable, made for as many, from the next call on."""
+        if self._resources is not None:
+            self._resources = _Resources(threads)
 
     @property
     def closed(self) -> bool:

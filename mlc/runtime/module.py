@@ -26,7 +26,7 @@ from mlc.runtime.arrays import (
 )
 from mlc.runtime.artifact_writer import Linker, write_artifact
 from mlc.runtime.compiled import Compiled
-from mlc.runtime.executable import Executable
+from mlc.runtime.executable import Executable, Threads
 from mlc.runtime.memory import aligned_array
 from mlc.runtime.native import LoadedCode, ObjectLoader
 from mlc.runtime.profile import Profile
@@ -107,6 +107,12 @@ class Module:
     def executable(self) -> Executable:
         """The code behind this module, for callers that know that their arrays fit."""
         return self._executable
+
+    def share_threads(self, threads: Threads | None) -> Threads | None:
+        """Use `threads`, or offer the module's own where they are None; gives those it uses."""
+        if threads is not None:
+            self._executable.share(threads)
+        return self._executable.threads
 
     @property
     def compiled(self) -> Compiled:

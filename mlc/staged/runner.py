@@ -18,8 +18,10 @@ from mlc.importers.onnx.node import NodeView, checked_attributes, node_loc
 from mlc.importers.onnx.reading import Source
 from mlc.importers.onnx.registry import DOMAIN_ALIASES
 from mlc.ir.dtype import dtype_of
-from mlc.ir.graph import Value
+from mlc.ir.graph import Graph, Value
 from mlc.ir.types import TensorType
+from mlc.runtime.executable import Threads
+from mlc.runtime.module import Module
 from mlc.staged.held import Array, Held, is_tensor, type_key
 from mlc.staged.importing import import_stage
 from mlc.staged.lru import LruCache
@@ -40,6 +42,7 @@ class Runner:
         self._stages: LruCache[Stage] = LruCache(max_variants)
         self._demands: LruCache[tuple[str, ...]] = LruCache(4 * max_variants)
         self._compiling = threading.RLock()
+        self._threads: Threads | None = None
 
     @property
     def variants(self) -> int:
@@ -48,8 +51,10 @@ class Runner:
 
     def clear(self) -> None:
         """Forget all stages; calls that run go on."""
-        self._stages.clear()
-        self._demands.clear()
+        with self._compiling:
+            self._stages.clear()
+            self._demands.clear()
+            self._threads = None
 
     def run(self, part: Region, live: dict[str, Held]) -> dict[str, Held]:
         """The outputs of a region; `live` gives what it reads, and is used up."""
@@ -93,10 +98,16 @@ class Runner:
         hosts = tuple(self._host_call(item, found.environment) for item in found.hosts)
         if found.rest is not None and found.rest.digest == part.digest and not hosts:
             raise MlcError(f"{node_loc(part.nodes[0].node)} waits for what nobody computes")
-        stage = made_stage(found, self._compile_graph, hosts)
+        stage = made_stage(found, self._compiled, hosts)
         self._demands.put(signature, demands)
         self._stages.put((signature, _elements(demands, live)), stage)
         return stage
+
+    def _compiled(self, graph: Graph) -> Module:
+        """The module of a graph; all modules share the threads of the first."""
+        module = self._compile_graph(graph)
+        self._threads = module.share_threads(self._threads)
+        return module
 
     def _host_call(self, item: Pending, environment: Environment) -> HostCall:
         node = item.node

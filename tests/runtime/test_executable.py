@@ -62,7 +62,7 @@ def test_concurrent_calls_do_not_mix(num_threads: int) -> None:
         resources = module._executable._resources
         assert resources is not None
         assert 1 <= len(resources.idle) <= MAX_IDLE_WORKSPACES
-        assert resources.pool.users == []
+        assert resources.threads.pool.users == []
 
 
 def test_the_pool_starts_with_the_first_call_and_ends_with_close() -> None:

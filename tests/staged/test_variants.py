@@ -8,6 +8,7 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import mlc
@@ -53,6 +54,22 @@ def test_the_variants_used_least_recently_go(compiled: list[weakref.ref[Module]]
     assert len(compiled) == 3
     module(ones(2))
     assert (len(compiled), module.variants) == (4, 2)
+
+
+def test_variants_share_their_threads(compiled: list[weakref.ref[Module]]) -> None:
+    model = "g (float[n,256] x) => (float[n,256] y) { e = Exp(x) y = MatMul(e, w) }"
+    proto = parse(model)
+    weights = np.eye(256, dtype=np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    module = mlc.compile(proto, num_threads=2, cache=False, max_variants=1)
+    threads = set()
+    for size in (64, 128, 64):  # the first variant is gone when the second runs
+        got = module(np.zeros((size, 256), np.float32))
+        np.testing.assert_allclose(got, np.ones((size, 256)), rtol=1e-6)
+        threads.add(compiled[-1]()._executable.threads)  # type: ignore[union-attr]
+    gc.collect()
+    assert [reference() is None for reference in compiled] == [True, True, False]
+    assert len(threads) == 1
 
 
 def test_closing_gives_everything_back(compiled: list[weakref.ref[Module]]) -> None:
