@@ -8,7 +8,7 @@ import onnx
 
 from mlc.importers.onnx.node import NodeView
 from mlc.staged.held import Held
-from mlc.staged.hosts import labels, loops, ngrams, optionals, sequences, strings, tensors
+from mlc.staged.hosts import images, labels, loops, ngrams, optionals, sequences, strings, tensors
 from mlc.staged.step import Bodies, HostStep, always, never
 
 
@@ -84,7 +84,10 @@ HOST_STEPS: Mapping[tuple[str, str], HostStep] = {
     ("", "Transpose"): _plain(tensors.transpose),
     ("", "Unsqueeze"): _plain(tensors.unsqueeze),
     ("", "Where"): _plain(tensors.where),
+    # Codecs.
+    ("", "ImageDecoder"): _plain(images.image_decoder, always),
     # Traditional machine learning.
+    ("ai.onnx.ml", "ArrayFeatureExtractor"): _plain(tensors.array_feature_extractor),
     ("ai.onnx.ml", "CategoryMapper"): _plain(labels.category_mapper),
     ("ai.onnx.ml", "DictVectorizer"): _plain(labels.dict_vectorizer),
     ("ai.onnx.ml", "LabelEncoder"): _plain(labels.label_encoder, _has_string_labels),
