@@ -122,6 +122,9 @@ class MeasureOptions:
     `cold`, single calls with caches evicted before each); five at least, but no more than fill that
     time together. Many short ones, because other programs disturb a short one seldom.
 
+    `working_set_bytes`: so many bytes of constants are read before the same are read again, as in a
+    model with so many weights; 0 reads the same in every call.
+
     A candidate whose first calls take more than `abandon_factor` times the best of its task is not
     timed further (0: always timed).
     Building and running each have their limit in seconds, after which the process is killed;
@@ -132,6 +135,7 @@ class MeasureOptions:
     repeats: int = 25
     min_repeat_ms: float = 1.0
     cold: bool = False
+    working_set_bytes: int = 32 << 20
     abandon_factor: float = 3.0
     build_limit_seconds: float = 15.0
     run_limit_seconds: float = 15.0

@@ -120,7 +120,8 @@ def _load(
     item: MeasureInput, options: MeasureOptions, candidate: Candidate, code: bytes
 ) -> LoadedKernel:
     params = plain_loops(item.func_text).params
-    return LoadedKernel(candidate, code, params, _arguments(item.func_text, options.seed))
+    values = _arguments(item.func_text, options.seed)
+    return LoadedKernel(candidate, code, params, values, options.working_set_bytes)
 
 
 def _check(
