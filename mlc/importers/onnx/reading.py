@@ -16,6 +16,8 @@ from onnx import defs
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.detach import Span, WireError, detached
+from mlc.importers.onnx.string_labels import DOMAIN as LABELS_DOMAIN
+from mlc.importers.onnx.string_labels import with_numbered_labels
 from mlc.importers.onnx.weights import WeightFiles
 
 OLDEST_OPSET = 1
@@ -65,10 +67,11 @@ def read_model(model: ModelLike) -> Source:
         )
     if not proto.HasField("graph"):
         raise ModelError(f"{name} has no graph")
+    opsets = _opsets(proto, name)
     return Source(
         proto.graph.name or "main",
-        proto.graph,
-        _opsets(proto, name),
+        with_numbered_labels(proto.graph, opsets.get(LABELS_DOMAIN, 0)),
+        opsets,
         files,
         spans,
         _functions(proto, name),

@@ -137,6 +137,15 @@ def gather(node: NodeView, value: Held, indices: Held) -> list[Array]:
     return [np.asarray(np.take(array, places.astype(np.int64), axis), array.dtype)]
 
 
+def array_feature_extractor(node: NodeView, value: Held, places: Held) -> list[Array]:
+    """Columns of the last axis; a vector is a row."""
+    array = np.atleast_2d(required_array(value, "ArrayFeatureExtractor: the input"))
+    columns = _integers(places, "ArrayFeatureExtractor: the columns")
+    if columns and not (min(columns) >= 0 and max(columns) < array.shape[-1]):
+        raise InputError(f"ArrayFeatureExtractor: a column is outside of {array.shape[-1]}")
+    return [array[..., columns]]
+
+
 def where(node: NodeView, condition: Held, on_true: Held, on_false: Held) -> list[Array]:
     """Elements of one tensor or the other, broadcast as NumPy does."""
     values = [required_array(v, "Where: an input") for v in (condition, on_true, on_false)]
