@@ -4,5 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-EXCLUDED: Mapping[str, str] = {}
+_DICE = "the stored output is a throw of NumPy's global generator, whose state no model holds"
+
+EXCLUDED: Mapping[str, str] = {
+    "test_attention_4d_causal_fp16_expanded_cpu": (
+        "the stored output is off by 1.4 units in the last place, and ours by 1.1 the other way"
+    ),
+    "test_bernoulli_cpu": _DICE,
+    "test_bernoulli_double_cpu": _DICE,
+    "test_bernoulli_double_expanded_cpu": _DICE,
+    "test_bernoulli_expanded_cpu": _DICE,
+    "test_bernoulli_seed_cpu": _DICE,
+    "test_bernoulli_seed_expanded_cpu": _DICE,
+}
 """Name of the case → why. A case that passes after all does not belong here: a test looks."""
