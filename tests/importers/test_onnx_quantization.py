@@ -149,6 +149,14 @@ def test_qlinear_conv(weights: type, groups: int) -> None:
     np.testing.assert_array_equal(computed(model, feeds), np.clip(wanted, 0, 255))
 
 
+def test_many_channels_are_exact_too() -> None:
+    """Where products of floats would be computed by Winograd's algorithm."""
+    x, w = sample(np.uint8, 1, 32, 12, 12), sample(np.int8, 32, 32, 3, 3, seed=1)
+    model, feeds = node_model("ConvInteger", [x, w, np.array(120, np.uint8)], fixed=(1, 2))
+    wanted = exact_conv(x.astype(np.int64) - 120, w.astype(np.int64), 1, 1, 0)
+    np.testing.assert_array_equal(computed(model, feeds), wanted)
+
+
 def test_qlinear_matmul_of_rows_and_columns() -> None:
     a, b = sample(np.int8, 3, 40), sample(np.int8, 40, 5, seed=1)
     a_scale = np.array([0.01, 0.02, 0.03], np.float32)

@@ -76,8 +76,8 @@ def winograd(
     y[o_tile, o_block * 8 + o_lane, 1, 1] = max(o_result[1, 1, o_lane], 0.0:f32)
 
     Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
-    convolution of stride 1, where the weights are not constant, or where `buffer` is read by more
-    than one plain nest.
+    convolution of stride 1, where the weights are not constant or not floating-point (the
+    transforms multiply by fractions), or where `buffer` is read by more than one plain nest.
     """
     place = find_alloc(schedule.func.body, buffer)
     buffers, statements = flatten(place.stmt.body)
@@ -88,6 +88,9 @@ def winograd(
     problem = problem_of(writers[1], outputs)
     if problem.weights.scope != "constant":
         raise RefusalError(f"'{problem.weights.name}' is not constant", "not-constant")
+    if not problem.weights.dtype.is_float:
+        dtype = problem.weights.dtype
+        raise RefusalError(f"'{problem.weights.name}' is {dtype}, not floating-point", "dtype")
     packed = _packed_weights(problem, columns)
     tiling = Tiling(rows, columns, lanes)
     finish = _finish(readers[0], buffer)

@@ -66,7 +66,7 @@ class _Sizes:
 
 
 class Convolution:
-    """Schedules groups around a 3×3 convolution that Winograd's algorithm could compute."""
+    """Schedules groups around a 3×3 convolution of floats that Winograd could compute."""
 
     name = "convolution"
 
@@ -128,7 +128,7 @@ def _node(group: Group) -> Node:
 
 
 def _is_plain(node: Node) -> bool:
-    if node.op != "conv" or node.output.type.rank != 4:
+    if node.op != "conv" or node.output.type.rank != 4 or not node.output.type.dtype.is_float:
         return False
     weights = node.inputs[1].type.static_shape
     ones = all(cast("tuple[int, ...]", node.attrs[k]) == (1, 1) for k in ("strides", "dilations"))

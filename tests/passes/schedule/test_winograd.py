@@ -128,6 +128,11 @@ def test_refuses_weights_that_are_not_constant() -> None:
     assert refusal(parse_func(text)) == "winograd: 'w' is not constant"
 
 
+def test_refuses_integers() -> None:
+    text = print_func(convolution(1, 4, 4, 6, 6)).replace("f32", "i32").replace("0.0:", "0:")
+    assert refusal(parse_func(text)) == "winograd: 'w' is i32, not floating-point"
+
+
 def test_refuses_other_strides() -> None:
     text = print_func(convolution(1, 2, 4, 4, 4))
     other = text.replace("x[i0, c, i2 + r, i3 + s]", "x[i0, c, i2, i3 + s]")
