@@ -33,8 +33,8 @@ class Progress:
     """What is known of a task while it is tuned; times in seconds of one call.
 
     `weight`: calls per inference; `limit`: what the machine allows at best; `kind`: tasks of one
-    kind are similar; `history`: the best time after each round; `costs`: the seconds that each
-    round took; `trials`: measurements so far; `exhausted`: there is nothing more to propose.
+    kind are similar; `history`: the best time after each round; `costs`: the seconds of
+    building and running in each round; `trials`: measurements so far; `exhausted`: there is nothing more to propose.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Progress:
         return len(self.history)
 
     def note(self, best: float, trials: int, cost: float) -> None:
-        """A round ended: the best of its times, its measurements, and the seconds it took."""
+        """A round ended: the best of its times, its measurements, and the seconds they took."""
         self.history.append(min(best, self.best))
         self.costs.append(cost)
         self.trials += trials

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mlc.autotune.allocate import Progress, nominal_limit
@@ -124,7 +124,7 @@ class TaskTuner:
 
     def round(self, measurer: Measures, number: int) -> int:
         """Measure up to `number` proposals; gives how many there were."""
-        round_started = time.perf_counter()
+        spent_before = self.build_seconds + self.run_seconds
         proposals = self._propose(number)
         if not proposals:
             self.progress.exhausted = True
@@ -138,8 +138,17 @@ class TaskTuner:
             self._note(proposals[index], inputs[index], measurement, score)
             waiting_since = time.perf_counter()
         best = self.best.seconds if self.best else math.inf
-        self.progress.note(best, len(proposals), time.perf_counter() - round_started)
+        # Not by the clock: equal measurements make equal choices.
+        spent = self.build_seconds + self.run_seconds - spent_before
+        self.progress.note(best, len(proposals), spent)
         return len(proposals)
+
+    def compared(self, comparison: Comparison) -> None:
+        """Believe a race of the best against the default rather than what was measured before."""
+        default, leader = comparison.default.seconds, comparison.leader.seconds
+        if default is not None and leader is not None:
+            self.default_seconds = default
+            self.ranking[0] = replace(self.ranking[0], seconds=leader)
 
     def input_of(self, proposal: Proposal) -> MeasureInput:
         """What a worker is given."""

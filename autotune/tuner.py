@@ -157,6 +157,7 @@ class Tuner:
         for entry in finalists(each)[:1]:
             comparison = self.measurer.compare(default, each.input_of(entry.proposal))
             self.comparisons[each.task.key] = comparison
+            each.compared(comparison)
             if comparison.accepted:
                 self.keeper.flush()
                 self.database.accept(entry.record)

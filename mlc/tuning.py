@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET = "10m"
 
-_SECONDS_FOR_VARIANTS = 120.0
+_SECONDS_FOR_VARIANTS = 240.0
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
