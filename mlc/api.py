@@ -79,7 +79,8 @@ def compile(
         that would leave its buffer raises `MlcError`.
     tuning: what `mlc.tune` found, its database or the path of one: a kernel with an accepted record
         for this target, precision and number of threads is scheduled as the record says.
-    max_variants: so many compiled stages a `StagedModule` keeps; those used least recently go.
+    max_variants: so many compiled variants of each stage a `StagedModule` keeps, say for shapes of
+        its inputs; those used least recently go.
 
     Raises a subclass of `MlcError`: `ModelError`, `UnsupportedError`, `ShapeError`, `TargetError` …
     """

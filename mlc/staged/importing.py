@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from mlc.errors import MlcError, UnsupportedError
+from mlc.errors import MlcError, ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder, Cut
 from mlc.importers.onnx.conversion import Conversion, Initializer, Operand, Scope, Unavailable
 from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
@@ -197,10 +197,15 @@ class StageConversion(Conversion):
         if not isinstance(condition, Value):
             self._keep(item, None)
             return ()
-        taken = bool(self.builder.required(condition, "If: the condition").reshape(-1).all())
+        elements = self.builder.required(condition, "If: the condition")
+        if elements.size != 1:
+            raise ModelError(f"If: the condition must be one element, not {condition.type}")
+        taken = bool(elements.item())
         name = "then_branch" if taken else "else_branch"
-        (branch,) = (entry.g for entry in item.node.attribute if entry.name == name)
-        nodes, tensors = spliced(item, branch, self._expander.fresh)
+        branches = [entry.g for entry in item.node.attribute if entry.name == name]
+        if not branches:
+            raise ModelError(f"If: attribute {name} is missing")
+        nodes, tensors = spliced(item, branches[0], self._expander.fresh)
         self._initializers.update(tensors)
         self._scope.update(tensors)
         return nodes

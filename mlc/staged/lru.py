@@ -37,6 +37,11 @@ class LruCache(Generic[Item]):
             if len(self._items) > self._capacity:
                 self._items.popitem(last=False)
 
+    def items(self) -> list[Item]:
+        """All items, those used least recently first."""
+        with self._lock:
+            return list(self._items.values())
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -25,8 +25,8 @@ from mlc.staged.runner import Runner
 from mlc.staged.stage import CompileGraph
 from mlc.staged.step import Steps
 
-DEFAULT_MAX_VARIANTS = 32
-"""So many compiled stages are kept, unless told otherwise."""
+DEFAULT_MAX_VARIANTS = 16
+"""So many variants of each stage are kept, unless told otherwise."""
 
 
 @final

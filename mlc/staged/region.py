@@ -96,21 +96,25 @@ class Region:
         return tuple(found)
 
     @cached_property
+    def place(self) -> bytes:
+        """Tells the places of one model apart, by what their nodes are."""
+        return _digest(self.name, *self.outputs, "", *(item.identity for item in self.nodes))
+
+    @cached_property
     def digest(self) -> bytes:
-        """Tells regions of one model apart: by what their nodes are, and by the arrays known."""
-        digest = hashlib.sha256()
-
-        def add(*parts: str | bytes) -> None:
-            for part in parts:
-                data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
-                digest.update(len(data).to_bytes(8, "little") + data)
-
-        add(self.name, *self.outputs, "")
-        for item in self.nodes:
-            add(item.identity)
+        """Tells regions of one model apart, by place and by the arrays known."""
+        parts: list[str | bytes] = [self.place]
         for name, array in sorted(self.environment.constants.items()):
-            add(name, str(array.dtype), str(array.shape), array.tobytes())
-        return digest.digest()
+            parts += [name, str(array.dtype), str(array.shape), array.tobytes()]
+        return _digest(*parts)
+
+
+def _digest(*parts: str | bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
 
 
 def region(

@@ -1,14 +1,12 @@
 """Runs a region: stage after stage, each compiled when its signature is met for the first time.
 
-What a stage depends on is its region, the types of the live values, and the elements of those that
-its converters demand. Stages are kept, the ones used least recently go. A value is dropped as soon
-as no later stage reads it.
+A value is dropped as soon as no later stage reads it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import onnx
@@ -22,12 +20,12 @@ from mlc.ir.graph import Graph, Value
 from mlc.ir.types import TensorType
 from mlc.runtime.executable import Threads
 from mlc.runtime.module import Module
-from mlc.staged.held import Array, Held, is_tensor, type_key
+from mlc.staged.held import Held, is_tensor
 from mlc.staged.importing import import_stage
-from mlc.staged.lru import LruCache
 from mlc.staged.region import Environment, Pending, Region
 from mlc.staged.stage import CompileGraph, HostCall, Stage, made_stage
 from mlc.staged.step import Body, SingleStage, Steps, takes_step
+from mlc.staged.variants import Variants, array_of
 
 
 class Runner:
@@ -39,21 +37,19 @@ class Runner:
         self._source = source
         self._compile_graph = compile_graph
         self._steps = steps
-        self._stages: LruCache[Stage] = LruCache(max_variants)
-        self._demands: LruCache[tuple[str, ...]] = LruCache(4 * max_variants)
+        self._variants = Variants(max_variants)
         self._compiling = threading.RLock()
         self._threads: Threads | None = None
 
     @property
     def variants(self) -> int:
         """How many compiled stages are kept."""
-        return len(self._stages)
+        return len(self._variants)
 
     def clear(self) -> None:
         """Forget all stages; calls that run go on."""
         with self._compiling:
-            self._stages.clear()
-            self._demands.clear()
+            self._variants.clear()
             self._threads = None
 
     def run(self, part: Region, live: dict[str, Held]) -> dict[str, Held]:
@@ -72,36 +68,31 @@ class Runner:
         return {name: live[name] for name in outputs}
 
     def _stage(self, part: Region, live: Mapping[str, Held]) -> Stage:
-        signature = _signature(part, live)
-        stage = self._kept(signature, live)
+        stage = self._variants.find(part, live)
         if stage is not None:
             return stage
         with self._compiling:
-            stage = self._kept(signature, live)
+            stage = self._variants.find(part, live)
             if stage is None:
-                stage = self._made(part, signature, live)
+                stage = self._made(part, live)
+                self._variants.keep(part, live, stage)
             return stage
 
-    def _kept(self, signature: Hashable, live: Mapping[str, Held]) -> Stage | None:
-        demands = self._demands.get(signature)
-        return None if demands is None else self._stages.get((signature, _elements(demands, live)))
-
-    def _made(self, part: Region, signature: Hashable, live: Mapping[str, Held]) -> Stage:
+    def _made(self, part: Region, live: Mapping[str, Held]) -> Stage:
+        """Import and compile a stage; once more where values turn out to be demanded."""
         types = {name: _type_of(live[name]) for name in part.reads}
-        demands = self._demands.get(signature) or ()
+        wants_host = partial(takes_step, self._steps)
+        demands = self._variants.demands(part, live)
         while True:
-            known = {name: _array(live[name]).copy() for name in demands}
-            found = import_stage(self._source, part, types, known, partial(takes_step, self._steps))
+            known = {name: array_of(live[name]).copy() for name in demands}
+            found = import_stage(self._source, part, types, known, wants_host)
             if not found.demands:
                 break
             demands += found.demands
         hosts = tuple(self._host_call(item, found.environment) for item in found.hosts)
         if found.rest is not None and found.rest.digest == part.digest and not hosts:
             raise MlcError(f"{node_loc(part.nodes[0].node)} waits for what nobody computes")
-        stage = made_stage(found, self._compiled, hosts)
-        self._demands.put(signature, demands)
-        self._stages.put((signature, _elements(demands, live)), stage)
-        return stage
+        return made_stage(found, self._compiled, hosts, demands)
 
     def _compiled(self, graph: Graph) -> Module:
         """The module of a graph; all modules share the threads of the first."""
@@ -141,9 +132,8 @@ class Runner:
         Elements of `constant` ones may matter. None where one stage is not enough.
         """
         stage = self._stage(part, live)
-        demands = self._demands.get(_signature(part, live))
         whole = stage.rest is None and not stage.hosts and not stage.cuts
-        return stage if whole and demands is not None and set(demands) <= set(constant) else None
+        return stage if whole and set(stage.demands) <= set(constant) else None
 
 
 class _RegionBody:
@@ -174,22 +164,8 @@ class _RegionBody:
         return {**self._captured, **dict(zip(self.inputs, inputs, strict=True))}
 
 
-def _signature(part: Region, live: Mapping[str, Held]) -> Hashable:
-    return part.digest, tuple(type_key(live[name]) for name in part.reads)
-
-
 def _no_body(graph: onnx.GraphProto) -> list[Value]:
     raise MlcError("a step of the host imports no subgraph")
-
-
-def _array(value: Held) -> Array:
-    if not is_tensor(value):
-        raise MlcError("elements are demanded of what is no tensor")
-    return value
-
-
-def _elements(demands: Sequence[str], live: Mapping[str, Held]) -> tuple[bytes, ...]:
-    return tuple(_array(live[name]).tobytes() for name in demands)
 
 
 def _type_of(value: Held) -> TensorType | None:

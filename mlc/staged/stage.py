@@ -46,7 +46,10 @@ class HostCall:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a model for one signature of the live values."""
+    """A stage of a model for one signature of the live values.
+
+    It holds for the elements that those in `demands` had when it was made, and for no others.
+    """
 
     module: Module | None
     inputs: tuple[str, ...]
@@ -56,6 +59,7 @@ class Stage:
     aliases: Mapping[str, str]
     hosts: tuple[HostCall, ...]
     rest: Region | None
+    demands: tuple[str, ...] = ()
 
     def compute(self, live: dict[str, Held]) -> None:
         """Run the compiled code; puts what it gives among the live values."""
@@ -84,7 +88,10 @@ def _cut(value: Held, axis: int, count: Held) -> Array:
 
 
 def made_stage(
-    found: StageImport, compile_graph: CompileGraph, hosts: tuple[HostCall, ...]
+    found: StageImport,
+    compile_graph: CompileGraph,
+    hosts: tuple[HostCall, ...],
+    demands: tuple[str, ...],
 ) -> Stage:
     """Compile what was imported."""
     fixed = {name: array.view() for name, array in found.fixed.items()}
@@ -99,4 +106,5 @@ def made_stage(
         found.aliases,
         hosts,
         found.rest,
+        demands,
     )
