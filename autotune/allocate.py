@@ -33,8 +33,9 @@ class Progress:
     """What is known of a task while it is tuned; times in seconds of one call.
 
     `weight`: calls per inference; `limit`: what the machine allows at best; `kind`: tasks of one
-    kind are similar; `history`: the best time after each round; `costs`: the seconds of
-    building and running in each round; `trials`: measurements so far; `exhausted`: there is nothing more to propose.
+    kind are similar; `history`: the best time after each round; `costs`: the seconds of building
+    and running in each round; `trials`: measurements so far; `exhausted`: there is nothing more to
+    propose.
     """
 
     key: str
