@@ -22,7 +22,7 @@ from mlc.importers.onnx.builder import Builder, Cut
 from mlc.importers.onnx.conversion import Conversion, Initializer, Operand, Scope, Unavailable
 from mlc.importers.onnx.coverage import SurveyRow, unsupported_error
 from mlc.importers.onnx.demand import NeedsValue
-from mlc.importers.onnx.node import node_loc
+from mlc.importers.onnx.node import checked_attributes, node_loc
 from mlc.importers.onnx.ordering import sorted_nodes
 from mlc.importers.onnx.reading import Source
 from mlc.importers.onnx.registry import DOMAIN_ALIASES
@@ -133,6 +133,7 @@ class StageConversion(Conversion):
     ) -> None:
         super().__init__(source, {}, strict=True)
         self.builder = Builder(staged=True)
+        self._expander.reserve(name for item in part.nodes for name in (*item.reads, *item.writes))
         self.put_off: list[tuple[Pending, bool]] = []
         self._part = part
         self._types = types
@@ -180,6 +181,7 @@ class StageConversion(Conversion):
         operands = self._operands(node, self._scope)
         try:
             if (domain, node.op_type) == ("", "If"):
+                checked_attributes(node, domain, opset)
                 return self._branch(item, operands[0])
             expansion = self._expansion(node, domain, opset, operands, origin)
             if expansion is not None:
@@ -194,6 +196,8 @@ class StageConversion(Conversion):
 
     def _branch(self, item: Pending, condition: Operand) -> Sequence[Pending]:
         """The nodes of the branch that is taken."""
+        if condition is None:
+            raise ModelError("If: input 0 is missing")
         if not isinstance(condition, Value):
             self._keep(item, None)
             return ()

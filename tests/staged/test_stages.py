@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import pytest
 
-from mlc.errors import UnsupportedError
+import mlc
+from mlc.errors import ModelError, UnsupportedError
 from tests.importers.evaluate import parse
 from tests.staged.agreement import check, staged
 
@@ -280,3 +283,59 @@ def test_unsorted_nodes_and_weights_as_constants() -> None:
     x, shift = numbers(3, 2), np.array([[1, 2]], F32)
     np.testing.assert_allclose(module(x, np.array(True)), (x + shift) * shift, rtol=1e-6)
     np.testing.assert_allclose(module(x, np.array(False)), x, atol=1e-6)
+
+
+# Broken branches
+
+
+def _no_condition(node: onnx.NodeProto) -> None:
+    del node.input[:]
+
+
+def _condition_left_out(node: onnx.NodeProto) -> None:
+    node.input[0] = ""
+
+
+def _no_branch(node: onnx.NodeProto) -> None:
+    del node.attribute[0]
+
+
+def _no_outputs(node: onnx.NodeProto) -> None:
+    del node.attribute[0].g.output[:]
+
+
+def _an_input(node: onnx.NodeProto) -> None:
+    node.attribute[0].g.input.add(name="z")
+
+
+def _nothing_written(node: onnx.NodeProto) -> None:
+    node.attribute[0].g.output[0].name = "nowhere"
+
+
+def _written_twice(node: onnx.NodeProto) -> None:
+    node.attribute[0].g.node.add().CopyFrom(node.attribute[0].g.node[0])
+
+
+@pytest.mark.parametrize(
+    ("breaks", "message"),
+    [
+        (_no_condition, "If: 0 inputs, expected 1\n  at: If:y"),
+        (_condition_left_out, "If: input 0 is missing\n  at: If:y"),
+        (_no_branch, "If: attribute then_branch is missing\n  at: If:y"),
+        (_no_outputs, "If: a branch gives 0 outputs, expected 1\n  at: If:y"),
+        (_an_input, "If: a branch has inputs\n  at: If:y"),
+        (_nothing_written, "'nowhere' is read, but nothing writes it\n  at: If:y"),
+        (_written_twice, "'p' is written more than once\n  at: Neg:p"),
+    ],
+)
+def test_broken_branches(breaks: Callable[[onnx.NodeProto], None], message: str) -> None:
+    model = parse("""g (float[n] x, bool c) => (float[m] y) {
+        y = If(c) <
+            then_branch = t () => (float[n] p) { p = Neg(x) },
+            else_branch = e () => (float[n] q) { q = Relu(x) }
+        >
+    }""")
+    breaks(model.graph.node[0])
+    with pytest.raises(ModelError) as caught:
+        mlc.compile(model, num_threads=1, cache=False)(numbers(3), np.array(True))
+    assert str(caught.value) == message
