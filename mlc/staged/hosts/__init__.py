@@ -86,11 +86,13 @@ HOST_STEPS: Mapping[tuple[str, str], HostStep] = {
     ("", "Where"): _plain(tensors.where),
     # Codecs.
     ("", "ImageDecoder"): _plain(images.image_decoder, always),
+    ("com.microsoft", "Tokenizer"): _plain(strings.tokenizer),
     # Traditional machine learning.
     ("ai.onnx.ml", "ArrayFeatureExtractor"): _plain(tensors.array_feature_extractor),
     ("ai.onnx.ml", "CategoryMapper"): _plain(labels.category_mapper),
     ("ai.onnx.ml", "DictVectorizer"): _plain(labels.dict_vectorizer),
     ("ai.onnx.ml", "LabelEncoder"): _plain(labels.label_encoder, _has_string_labels),
+    ("ai.onnx.ml", "OneHotEncoder"): _plain(labels.one_hot_encoder),
     ("ai.onnx.ml", "ZipMap"): _plain(labels.zip_map),
 }
 """Domain ("" is ONNX's own) and name of the operator → its step."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mlc.errors import DtypeError, ShapeError
+from mlc.errors import DtypeError, InputError, ShapeError
 from mlc.importers.onnx.labels import Labels, read_categories, read_labels
 from mlc.importers.onnx.node import NodeView
 from mlc.staged.held import Array, Held
 from mlc.staged.hosts.sequences import required_array
-from mlc.staged.hosts.strings import is_strings, string_array
+from mlc.staged.hosts.strings import is_strings, required_strings, string_array
 
 
 def label_encoder(node: NodeView, labels: Held) -> list[Held]:
@@ -40,6 +40,19 @@ def _looked_up(array: Array, table: Labels, owner: str) -> Array:
     numbers: Array = np.array(found, table.values.dtype)
     numbers.shape = array.shape
     return numbers
+
+
+def one_hot_encoder(node: NodeView, strings: Held) -> list[Held]:
+    """1 for the category that a string is, 0 for the others: f32[..., categories].
+
+    Raises `InputError` for a string that is no category, where `zeros` does not allow it.
+    """
+    array = required_strings(strings, "OneHotEncoder: the input")
+    categories = string_array(node.texts("cats_strings"))
+    hot = array[..., np.newaxis] == categories
+    if not node.flag("zeros", True) and not hot.any(axis=-1).all():
+        raise InputError("OneHotEncoder: a string of the input is no category")
+    return [hot.astype(np.float32)]
 
 
 def dict_vectorizer(node: NodeView, mapping: Held) -> list[Held]:

@@ -5,7 +5,8 @@ Each function takes the node, for its attributes, and the arrays it reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,50 @@ def string_split(node: NodeView, strings: Array) -> list[Array]:
     padded = [part for row in parts for part in (*row, *[""] * (width - len(row)))]
     counts = np.array([len(row) for row in parts], np.int64).reshape(texts.shape)
     return [string_array(padded, (*texts.shape, width)), counts]
+
+
+def tokenizer(node: NodeView, strings: Array) -> list[Array]:
+    """Onnxruntime's Tokenizer: [C] or [N, C] becomes [..., most tokens], filled up with a text.
+
+    Tokens are what `tokenexp` matches, what lies between `separators`, or, where the one separator
+    is empty, characters.
+    """
+    texts = required_strings(strings, "Tokenizer: the input")
+    if texts.ndim not in (1, 2):
+        raise ShapeError(f"Tokenizer: the shape {texts.shape} is neither [C] nor [N, C]")
+    if not texts.size:
+        return [texts]
+    rows = [_tokens(node, text) for text in texts.flat]
+    width = max(map(len, rows))
+    if node.flag("mark") and width:
+        rows, width = [["\x02", *row, "\x03"] for row in rows], width + 2
+    pad = node.text("pad_value")
+    padded = [token for row in rows for token in (*row, *[pad] * (width - len(row)))]
+    return [string_array(padded, (*texts.shape, width))]
+
+
+def _tokens(node: NodeView, text: str) -> list[str]:
+    separators = node.texts("separators", ())
+    if node.has("tokenexp"):
+        expression = compile_expression(node.text("tokenexp"))
+        found = [match.group() for match in expression.finditer(text)]
+    elif separators == ("",):
+        found = list(text)
+    else:
+        found = [text]
+        for separator in map(compile_expression, separators):
+            found = [part for piece in found for part in _between(separator, piece)]
+    least = max(node.integer("mincharnum", 1), 1)
+    return [token for token in found if len(token) >= least]
+
+
+def _between(separator: re.Pattern[str], text: str) -> Iterator[str]:
+    """What lies between matches; unlike `split`, groups of the pattern do not matter."""
+    start = 0
+    for match in separator.finditer(text):
+        yield text[start : match.start()]
+        start = match.end()
+    yield text[start:]
 
 
 def regex_full_match(node: NodeView, strings: Array) -> list[Array]:

@@ -54,6 +54,14 @@ def test_a_graph_without_strings_stays_itself() -> None:
     assert with_numbered_labels(graph, 3) is graph
 
 
+def test_categories_of_strings() -> None:
+    model = parse("""
+    g (string[2,3] x) => (y) {
+      y = ai.onnx.ml.OneHotEncoder <cats_strings = ["a", "b"], zeros = 1> (x)
+    }""")
+    assert_agrees(model, {"x": np.array([["a", "b", "c"], ["b", "", "a"]], object)})
+
+
 def test_columns_of_strings() -> None:
     model = parse("""
     g (float[4,2] x) => (y) {

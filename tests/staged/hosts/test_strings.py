@@ -59,6 +59,26 @@ def test_concat_and_split() -> None:
     assert counts.dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'separators = [" ", "(-|,)"], mincharnum = 1',
+        'separators = [""], mincharnum = 1',
+        'tokenexp = "[a-zA-Z]+", mincharnum = 2',
+        'separators = ["[a-z ]+"], mincharnum = 1, mark = 1',
+    ],
+)
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+def test_tokens(rule: str, shape: tuple[int, ...]) -> None:
+    mark = "" if "mark" in rule else ", mark = 0"
+    model = parse(f"""
+    g (string[{",".join(map(str, shape))}] x) => (y) {{
+      y = com.microsoft.Tokenizer <pad_value = "#", {rule}{mark}> (x)
+    }}""", '"": 17, "com.microsoft": 1')  # fmt: skip
+    texts = string_array(["Hello big-World", "", " a,b", "ééé x"], shape)
+    assert_agrees(model, {"x": texts})
+
+
 MATCHES = [
     (r"[a-z]+", ["abc", "abC", ""]),
     (r"a\Q.*\Eb", ["a.*b", "axxb"]),
