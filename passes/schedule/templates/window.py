@@ -69,7 +69,10 @@ class Window:
         return ({**box, "shared": (1, 2, 3)},) if machine.threads > 1 else (box,)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
-        """As many positions as fit half the registers and waste least at the end of the row."""
+        """As many positions as fit half the registers and waste least at the end of the row.
+
+        All positions of a convolution's kernel are unrolled.
+        """
         anchor = _anchor(group)
         sizes = anchor.node.output.type.static_shape
         dense = _dense_axis(anchor)
@@ -174,7 +177,7 @@ def _row_axis(anchor: Stage, dense: int) -> int:
 def _line_axis(anchor: Stage, dense: int, row: int) -> int | None:
     """The spatial axis around the one of the rows."""
     order = anchor.node.output.type.memory_layout.order
-    spatial = [axis for axis in order if axis not in (0, dense, row)]
+    spatial = [axis for axis in order if axis not in (0, 1, dense, row)]
     return spatial[-1] if spatial else None
 
 
