@@ -9,7 +9,8 @@ from onnx import helper
 
 from mlc.errors import MlcError, ModelError, UnsupportedError
 from mlc.importers.onnx import import_model, survey
-from mlc.importers.onnx.expansion import MAX_DEPTH, MAX_NODES
+from mlc.importers.onnx.expansion import MAX_DEPTH, MAX_NODES, Expander
+from mlc.importers.onnx.reading import read_model
 from mlc.ir.graph import Graph
 from mlc.ir.interpret import run_graph
 from tests.importers.evaluate import assert_agrees, operators, parse
@@ -110,6 +111,18 @@ def test_names_do_not_clash() -> None:
     )
     expected = np.abs(X) - np.exp(-np.exp(np.abs(X)))
     np.testing.assert_allclose(run(model, x=X)["y"], expected, rtol=1e-5)
+
+
+def test_names_of_earlier_expansions_stay_reserved() -> None:
+    model = model_of("g (float[2,3] x) => (float[2,3] y) { y = local.shifted (x) }", SHIFTED)
+    expander = Expander(read_model(model))
+    expander.reserve(["y.s"])
+    assert [expander.fresh(stem) for stem in ("y.s", "y.s", "x", "z")] == [
+        "y.s.1",
+        "y.s.2",
+        "x.1",
+        "z",
+    ]
 
 
 def test_nodes_of_a_body_come_from_the_call() -> None:

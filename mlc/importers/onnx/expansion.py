@@ -10,7 +10,7 @@ outputs; and they read nothing but the call's inputs and each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,7 @@ class Expander:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._taken: set[str] | None = None
+        self._reserved: Iterable[str] = ()
         self._count = 0
 
     def is_local(self, node: NodeProto) -> bool:
@@ -109,10 +110,14 @@ class Expander:
             raise ModelError(f"the model's functions hold more than {MAX_NODES} nodes")
         return Expansion(graph, Origin(opsets, (*origin.calls, key)))
 
+    def reserve(self, names: Iterable[str]) -> None:
+        """Let nothing have these names, which earlier expansions of the model gave."""
+        self._reserved = names
+
     def fresh(self, stem: str) -> str:
         """A name that nothing in the model has."""
         if self._taken is None:
-            self._taken = set(_names(self._source.graph))
+            self._taken = {*_names(self._source.graph), *self._reserved}
         name, number = stem, 1
         while name in self._taken:
             name, number = f"{stem}.{number}", number + 1
