@@ -20,6 +20,15 @@ import mlc
 from mlc.autotune.measure.frames import ClosedError, Header, receive, send
 from mlc.autotune.measurement import Status
 
+_PACKAGE = str(Path(mlc.__file__).parent.parent)
+_WORKER = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from mlc.autotune.measure.worker import main
+main(*map(int, sys.argv[2:]))
+"""
+"""A worker runs this very package, wherever it lies."""
+
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _NO_MEMORY = ("out of memory", "bad_alloc", "MemoryError", "Cannot allocate memory")
 _SHOWN = 200
@@ -47,7 +56,7 @@ class WorkerProcess:
         with theirs:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "mlc.autotune.measure.worker",
+                    sys.executable, "-c", _WORKER, _PACKAGE,
                     str(theirs.fileno()), str(memory_bytes),
                 ],
                 pass_fds=[theirs.fileno()],
@@ -55,7 +64,6 @@ class WorkerProcess:
                 stdout=self._said,
                 stderr=self._said,
                 start_new_session=True,
-                env=_environment(),
             )  # fmt: skip
 
     @property
@@ -117,10 +125,3 @@ class WorkerProcess:
         self._said.seek(max(0, size - 4096))
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         return lines[-1][:_SHOWN] if lines else ""
-
-
-def _environment() -> dict[str, str]:
-    """The environment, in which the worker finds this very package."""
-    package = str(Path(mlc.__file__).parent.parent)
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{known}" if known else package}

@@ -2,8 +2,6 @@
 
 Whatever a candidate does to it, the process that asked only sees the socket close. Should that
 process die instead, a job that never ends is ended by the alarm.
-
-    python -m mlc.autotune.measure.worker FILE_DESCRIPTOR MEMORY_BYTES
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import contextlib
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 
 from mlc.autotune.measure.frames import ClosedError, Header, receive, send
@@ -54,15 +51,10 @@ def _perform(header: Header, blob: bytes) -> tuple[Header, bytes]:
         return {"status": _BLAMED[header["job"]], "message": message}, b""
 
 
-def main() -> None:
-    """Serve the socket that was inherited."""
-    descriptor, memory_bytes = int(sys.argv[1]), int(sys.argv[2])
+def main(descriptor: int, memory_bytes: int) -> None:
+    """Serve the socket that was inherited, with an address space of so many bytes at most."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     with socket.socket(fileno=descriptor) as channel, contextlib.suppress(ClosedError):
         serve(channel)
-
-
-if __name__ == "__main__":
-    main()
