@@ -17,6 +17,7 @@ all "channels" for a line; `unroll`, how many of the loops over the window, inne
 from __future__ import annotations
 
 from mlc.errors import ScheduleError
+from mlc.ir.expr import Const
 from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group, Stage
@@ -45,6 +46,8 @@ from mlc.passes.schedule.templates.base import (
 from mlc.passes.schedule.templates.nests import schedule_nests
 
 _OPERATORS = ("max_pool", "avg_pool", "lrn")
+_MOST_UNROLLED = 64
+"""Positions of a window that are unrolled at most; each becomes code of its own."""
 
 
 class Window:
@@ -83,13 +86,12 @@ class Window:
         rows = min(
             range(1, max(1, min(width, most, 8)) + 1), key=lambda n: (-(-width // n) * (n + 1), -n)
         )
-        loops = len(_window_loops(anchor, group))
         knobs: dict[str, int | str | bool] = {
             "rows": rows,
             "vectors": vectors,
             "lines": 1,
             "order": "channels",
-            "unroll": loops if anchor.node.op == "conv" else min(1, loops),
+            "unroll": _unrolled(anchor, group),
         }
         return {**knobs, "shared": 3} if machine.threads > 1 else knobs
 
@@ -102,6 +104,18 @@ class Window:
             if knobs["lines"] == 1:
                 raise
             return _apply(group, {**knobs, "lines": 1}, machine)
+
+
+def _unrolled(anchor: Stage, group: Group) -> int:
+    """All loops over the window of a convolution, one of others, while the code stays short."""
+    loops, names = Schedule(group.func).loops(), _window_loops(anchor, group)
+    wanted, positions = len(names) if anchor.node.op == "conv" else min(1, len(names)), 1
+    for count, name in enumerate(reversed(names[len(names) - wanted :])):
+        extent = loops[name].extent
+        positions *= int(extent.value) if isinstance(extent, Const) else _MOST_UNROLLED + 1
+        if positions > _MOST_UNROLLED:
+            return count
+    return wanted
 
 
 def _apply(group: Group, knobs: Knobs, machine: Machine) -> Schedule:
