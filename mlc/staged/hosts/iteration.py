@@ -7,13 +7,13 @@ else each iteration is a call from here, which signals can interrupt.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlc.errors import MlcError, ModelError
-from mlc.staged.held import Array, Held, is_tensor
+from mlc.staged.held import Array, Held, is_tensor, type_key
 from mlc.staged.hosts.native_loop import Origin, Progress, Result, Same, Wiring, run_natively
 from mlc.staged.hosts.sequences import required_array
 from mlc.staged.step import Body, SingleStage
@@ -36,6 +36,7 @@ class Iteration:
     collected: list[list[Array]]
     condition: Array = field(default_factory=lambda: np.array(True))
     done: int = 0
+    _refused: Hashable = None
 
     def __post_init__(self) -> None:
         first = 2 if self.counted else 0
@@ -119,6 +120,11 @@ class Iteration:
         None where it is more than one compiled stage, or where state changes its type.
         """
         values = self.values()
+        types = tuple(map(type_key, values))
+        if types == self._refused:
+            return None
+        # So that the next iterations do not ask again.
+        self._refused = types
         if not all(map(is_tensor, values)) or len(set(self.body.inputs)) < len(values):
             return None
         stage = self.body.single_stage(values)
