@@ -63,6 +63,7 @@ class Station:
         self._alone = threading.Lock()
         self._closed = False
         self._oracles = threading.Lock()
+        self._hopeless: dict[str, WorkerDiedError] = {}
         self._best: dict[tuple[Any, ...], float] = {}
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
@@ -126,13 +127,23 @@ class Station:
         with self._oracles:
             if path.exists():
                 return
-            header = {
-                "job": "oracle",
-                "path": str(path),
-                "func_text": item.func_text,
-                "seed": self.options.seed,
-            }
-            answer, _ = self.builders.call(header, limit_seconds=_ORACLE_LIMIT_SECONDS)
+            if item.task_key in self._hopeless:
+                raise self._hopeless[item.task_key]
+            try:
+                self._write_oracle(item, path)
+            except WorkerDiedError as error:
+                if error.status != "lost":
+                    self._hopeless[item.task_key] = error
+                raise
+
+    def _write_oracle(self, item: MeasureInput, path: Path) -> None:
+        header = {
+            "job": "oracle",
+            "path": str(path),
+            "func_text": item.func_text,
+            "seed": self.options.seed,
+        }
+        answer, _ = self.builders.call(header, limit_seconds=_ORACLE_LIMIT_SECONDS)
         if answer["status"] != "ok":
             raise WorkerDiedError(answer["status"], f"the plain loops: {answer['message']}")
 

@@ -89,8 +89,9 @@ def test_out_of_memory(unchecked: Measurer) -> None:
 
 
 def test_plain_loops_that_crash(measurer: Measurer) -> None:
-    bad, fine = measured(measurer, CRASH, FINE)
+    bad, again, fine = measured(measurer, CRASH, CRASH, FINE)
     assert (bad.status, bad.message) == ("crash", "build: died of SIGSEGV")
+    assert (again.status, again.message) == (bad.status, bad.message)
     assert fine.ok
 
 
