@@ -70,6 +70,7 @@ UNARY = [
     (7, "GlobalAveragePool", "2,3,4,5"),
     (7, "GlobalMaxPool", "2,3,4,5"),
     (11, "LpPool <kernel_shape = [2], p = 3>", "1,2,6"),
+    (18, "LpPool <kernel_shape = [3], strides = [2], ceil_mode = 1, pads = [1, 0]>", "1,2,7"),
     (7, "GlobalLpPool <p = 1>", "1,2,3,4"),
     (9, "MeanVarianceNormalization", "2,3,4,5"),
     (13, "MeanVarianceNormalization <axes = [1]>", "2,3"),

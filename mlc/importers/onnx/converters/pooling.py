@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from mlc.errors import ModelError, UnsupportedError
+from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.windows import Windows
 from mlc.importers.onnx.node import Converter, NodeView
@@ -70,12 +71,14 @@ def _average(builder: Builder, x: Value, windows: Windows, *, include_pad: bool)
 
 
 def _lp_pool(builder: Builder, node: NodeView) -> list[Value]:
-    """The p-norm of each window: the average of |x|^p, times its size, to the power of 1/p."""
+    """The p-norm of each window: the average of |x|^p, times its size, to the power of 1/p.
+
+    All elements of a window count, so that what ceil mode adds is as good as padding.
+    """
     x, norm = node.input(0), _norm(node)
     windows = Windows.of(builder, node, x, node.integers("kernel_shape"))
-    if any(windows.extra):
-        raise UnsupportedError("LpPool: ceil_mode is not supported")
-    average = _average(builder, _power(builder, x, norm), windows, include_pad=True)
+    whole = replace(windows, after=windows.after_all, extra=(0,) * len(windows.extra))
+    average = _average(builder, _power(builder, x, norm), whole, include_pad=True)
     total = builder.scaled(average, math.prod(windows.kernel))
     return [_root(builder, total, norm)]
 
