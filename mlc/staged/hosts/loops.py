@@ -48,7 +48,7 @@ def _always_continues(graph: onnx.GraphProto) -> bool:
     handed = graph.input[1].name if len(graph.input) > 1 else ""
     if source is None:
         return bool(condition == handed)
-    return bool(source.op_type == "Identity" and source.input[0] == handed)
+    return source.op_type == "Identity" and list(source.input) == [handed]
 
 
 def scan(node: NodeView, inputs: Sequence[Held], bodies: Bodies) -> list[Held]:

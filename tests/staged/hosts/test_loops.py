@@ -171,6 +171,13 @@ def test_no_iterations() -> None:
     assert (y.tolist(), z.shape) == ([1.5], (0, 1))
 
 
+@pytest.mark.parametrize("number", [1, 100])
+def test_empty_tensors(number: int) -> None:
+    text = COUNTED.replace("float[3]", "float[0]")
+    y, z = run(parse(text), {"n": count(number), "x": np.zeros(0, np.float32)})
+    assert (y.shape, z.shape) == ((0,), (number, 0))
+
+
 def test_a_loop_leaves_its_inputs_alone() -> None:
     feeds = feeds_of(COUNTED, 7)
     run(parse(COUNTED), feeds)
