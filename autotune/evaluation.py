@@ -47,12 +47,13 @@ def evaluate(
     seed: int = 0,
     rounds: int = 200,
     weights: Mapping[str, float] | None = None,
+    tolerance: float = 0.0,
 ) -> Evaluation:
     """Leave tasks out: train on those of all folds but one, score those of that one.
 
     Tasks are dealt to the folds in the order of their keys. `weights`: how much each task counts
-    in the weighted scores, 1 where absent. Raises `TuningError` where there are fewer tasks than
-    folds, or fewer than two folds.
+    in the weighted scores, 1 where absent; `tolerance`: that of `pairwise_accuracy`. Raises
+    `TuningError` where there are fewer tasks than folds, or fewer than two folds.
     """
     tasks = sorted({sample.task for sample in samples})
     if not 2 <= folds <= len(tasks):
@@ -65,7 +66,7 @@ def evaluate(
         model = CostModel(objective, seed=seed, rounds=rounds)
         model.fit([sample for sample in samples if sample.task not in held])
         for task, ranking in _rankings(model, samples, held, known):
-            qualities.append(_quality(task, ranking))
+            qualities.append(_quality(task, ranking, tolerance))
             rankings.append(ranking)
     return _mean(qualities, rankings)
 
@@ -80,12 +81,12 @@ def _rankings(
         yield task, Ranking(scores.astype(np.float64), seconds, weights.get(task, 1.0))
 
 
-def _quality(task: str, ranking: Ranking) -> TaskQuality:
+def _quality(task: str, ranking: Ranking, tolerance: float) -> TaskQuality:
     scores, seconds = ranking.scores, ranking.seconds
     return TaskQuality(
         task,
         len(seconds),
-        pairwise_accuracy(scores, seconds),
+        pairwise_accuracy(scores, seconds, tolerance),
         peak_score(scores, seconds, 1),
         peak_score(scores, seconds, 5),
         regret(scores, seconds, 1),

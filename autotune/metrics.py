@@ -14,19 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def pairwise_accuracy(scores: ArrayLike, seconds: ArrayLike) -> float:
+def pairwise_accuracy(scores: ArrayLike, seconds: ArrayLike, tolerance: float = 0.0) -> float:
     """The share of pairs of candidates whose order is told right; an equal score is half right.
 
-    Pairs that took equally long say nothing; 0.5 where there are no others.
+    Pairs that took equally long say nothing, nor do those that differ by no more than `tolerance`
+    (0.05: a twentieth), which tells what is noise; 0.5 where there are no others.
 
     >>> pairwise_accuracy([3.0, 2.0, 1.0], [0.1, 0.3, 0.2])
     0.6666666666666666
     """
     score, time = _arrays(scores, seconds)
     first, second = np.triu_indices(len(time), 1)
-    slower = np.sign(time[second] - time[first])
+    slower = np.log(time[second] / time[first])
     better = np.sign(score[first] - score[second])
-    told = (1 + slower * better)[slower != 0] / 2
+    clear = np.abs(slower) > np.log1p(tolerance)
+    told = (1 + np.sign(slower) * better)[clear] / 2
     return float(told.mean()) if told.size else 0.5
 
 

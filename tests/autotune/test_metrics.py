@@ -33,6 +33,12 @@ def test_equal_scores_are_half_right_and_equal_times_do_not_count() -> None:
     assert pairwise_accuracy([1], [1.0]) == 0.5
 
 
+def test_pairs_within_the_tolerance_do_not_count() -> None:
+    assert pairwise_accuracy([2, 1, 3], [1.0, 1.04, 2.0]) == pytest.approx(1 / 3)
+    assert pairwise_accuracy([1, 2, 0], [1.0, 1.04, 2.0]) == pytest.approx(2 / 3)
+    assert pairwise_accuracy([1, 2, 0], [1.0, 1.04, 2.0], 0.05) == 1
+
+
 def test_the_top_score_weighs_tasks_by_their_time() -> None:
     right = Ranking(np.array([2.0, 1.0]), np.array([1.0, 5.0]), 4.0)
     wrong = Ranking(np.array([2.0, 1.0]), np.array([3.0, 1.0]), 2.0)
