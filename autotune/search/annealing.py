@@ -40,10 +40,7 @@ class Annealing(Search):
         if self.problem.guided:
             passed = self._walk()
             first.update((each.key, each) for each in spread(passed, round(wanted * self.greedy)))
-        others = self.any_new(number + len(first)) if len(first) < number else {}
-        for key, candidate in others.items():
-            if len(first) < number:
-                first.setdefault(key, candidate)
+        first.update(self.any_new(number - len(first), first))
         return self.take(first.values())
 
     def _walk(self) -> list[Proposal]:

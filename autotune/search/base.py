@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from mlc.autotune.search.problem import Problem, Proposal, distance
@@ -69,27 +69,32 @@ class Search(ABC):
         self._proposed.update(candidate.key for candidate in taken)
         return taken
 
-    def fresh(self, number: int, source: Iterable[Knobs]) -> dict[str, Proposal]:
-        """Up to `number` different new candidates among the points of `source`, by key."""
+    def fresh(
+        self, number: int, source: Iterable[Knobs], known: Container[str] = ()
+    ) -> dict[str, Proposal]:
+        """Up to `number` new candidates among the points of `source`, by key; none of `known`."""
         found: dict[str, Proposal] = {}
         if number <= 0:
             return found
         for knobs in source:
             candidate = self.problem.candidate(knobs)
-            if candidate is not None and self.is_new(candidate):
+            if candidate is not None and candidate.key not in known and self.is_new(candidate):
                 found.setdefault(candidate.key, candidate)
                 if len(found) == number:
                     break
         return found
 
-    def any_new(self, number: int) -> dict[str, Proposal]:
-        """New candidates at random; where chance finds none any more, the next in order."""
+    def any_new(self, number: int, known: Container[str] = ()) -> dict[str, Proposal]:
+        """New candidates at random, none of `known`.
+
+        Where chance finds none any more, the next ones in order.
+        """
         space = self.problem.space
         tries = _TRIES_PER_CANDIDATE * number
-        found = self.fresh(number, (space.sample(self.rng) for _ in range(tries)))
+        found = self.fresh(number, (space.sample(self.rng) for _ in range(tries)), known)
         if len(found) < number:
-            more = self.fresh(number - len(found), self._remaining(found))
-            found.update(more)
+            rest = self._remaining([*found])
+            found.update(self.fresh(number - len(found), rest, known))
         return found
 
     def ranked(self, candidates: Sequence[Proposal]) -> list[Proposal]:
@@ -100,7 +105,7 @@ class Search(ABC):
         order = sorted(range(len(candidates)), key=lambda index: -scores[index])
         return [candidates[index] for index in order]
 
-    def _remaining(self, known: dict[str, Proposal]) -> Iterator[Knobs]:
+    def _remaining(self, known: Container[str]) -> Iterator[Knobs]:
         """Points in order, beginning where the last call ended."""
         for knobs in self._rest:
             candidate = self.problem.candidate(knobs)

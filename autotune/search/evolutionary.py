@@ -60,11 +60,11 @@ class Evolutionary(Search):
         """The default and the seeds first; then by the model, with a share of chance."""
         firsts = self.fresh(number, self._firsts())
         if not self.problem.guided:
-            firsts.update(self._others(number - len(firsts), firsts))
+            firsts.update(self.any_new(number - len(firsts), firsts))
             return self.take(firsts.values())
         by_model = round((number - len(firsts)) * self.greedy)
         chosen = {**firsts, **self._evolved(by_model, firsts)}
-        chosen.update(self._others(number - len(chosen), chosen))
+        chosen.update(self.any_new(number - len(chosen), chosen))
         return self.take(chosen.values())
 
     def _firsts(self) -> Iterator[Knobs]:
@@ -73,11 +73,6 @@ class Evolutionary(Search):
             yield self.problem.space.default
         while self._suggested:
             yield self._suggested.pop(0)
-
-    def _others(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
-        found = self.any_new(number + len(known)) if number > 0 else {}
-        others = [candidate for key, candidate in found.items() if key not in known]
-        return {candidate.key: candidate for candidate in others[:number]}
 
     def _evolved(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
         """The model's choice among what was thought of so far and what a generation adds."""
