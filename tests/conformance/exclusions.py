@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _DICE = "the stored output is a throw of NumPy's global generator, whose state no model holds"
+_ROUNDING = (
+    "where zero is exact, the stored output has errors of NumPy's single-precision transform"
+)
 
 EXCLUDED: Mapping[str, str] = {
     "test_attention_4d_causal_fp16_expanded_cpu": (
@@ -16,5 +19,7 @@ EXCLUDED: Mapping[str, str] = {
     "test_bernoulli_expanded_cpu": _DICE,
     "test_bernoulli_seed_cpu": _DICE,
     "test_bernoulli_seed_expanded_cpu": _DICE,
+    "test_dft_inverse_cpu": _ROUNDING,
+    "test_dft_inverse_opset19_cpu": _ROUNDING,
 }
 """Name of the case → why. A case that passes after all does not belong here: a test looks."""
