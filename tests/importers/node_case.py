@@ -40,7 +40,10 @@ def small(*shape: int, seed: int = 0) -> Array:
 
 @dataclass(frozen=True)
 class Case:
-    """One node: its inputs (None is left out), attributes, and how many outputs it names."""
+    """One node: its inputs (None is left out), attributes, and how many outputs it names.
+
+    Inputs at the places `fixed` are initializers.
+    """
 
     op_type: str
     inputs: Sequence[Array | None]
@@ -48,11 +51,13 @@ class Case:
     outputs: int = 1
     atol: float = 1e-5
     domain: str = "com.microsoft"
+    fixed: Sequence[int] = ()
 
     def model(self) -> onnx.ModelProto:
         model, _ = node_model(
             self.op_type,
             self.inputs,
+            fixed=self.fixed,
             outputs=self.outputs,
             domain=self.domain,
             opset=1 if self.domain else 17,
@@ -62,7 +67,11 @@ class Case:
         return model
 
     def feeds(self) -> dict[str, Array]:
-        return {f"x{k}": array for k, array in enumerate(self.inputs) if array is not None}
+        return {
+            f"x{k}": array
+            for k, array in enumerate(self.inputs)
+            if array is not None and k not in self.fixed
+        }
 
 
 def f32(number: float) -> Array:

@@ -34,6 +34,25 @@ LSTM = (
     np.array([0, 0], np.int8),
 )
 
+ANGLES = (real(12, 8, seed=8), real(12, 8, seed=9))
+PROMPT = [real(2, 3, 64), real(2, 3, 32, seed=1), real(2, 3, 32, seed=2)]
+BUFFER = [real(2, 2, 7, 16, seed=3), real(2, 2, 7, 16, seed=4)]
+TOKEN = [real(2, 1, 64), real(2, 1, 32, seed=1), real(2, 1, 32, seed=2)]
+
+
+def lengths(*numbers: int) -> Array:
+    return np.array(numbers, np.int32)
+
+
+GROUPED = [
+    ([*PROMPT, None, None, lengths(2, 2), lengths(3)], {}),
+    ([*PROMPT, None, None, lengths(2, 2), lengths(3), *ANGLES], {"do_rotary": 1}),
+    ([*TOKEN, *BUFFER, lengths(7, 7), lengths(8), *ANGLES], {"do_rotary": 1, "scale": 0.2}),
+    ([*TOKEN, *BUFFER, lengths(3, 5), lengths(6)], {"softcap": 5.0}),
+    ([*TOKEN, *BUFFER, lengths(7, 7), lengths(8)], {"local_window_size": 3}),
+    ([real(2, 3, 128), None, None, None, None, lengths(2, 2), lengths(3)], {}),
+]
+
 CASES = [
     Case("BiasGelu", [real(2, 4), real(4, seed=1)]),
     Case("FastGelu", [real(2, 4), real(4, seed=1)], atol=1e-4),
@@ -152,6 +171,16 @@ CASES = [
     Case(
         "RotaryEmbedding",
         [real(2, 4, 3, 8), np.array([2]), real(10, 4, seed=1), real(10, 4, seed=2)],
+    ),
+    *(
+        Case(
+            "GroupQueryAttention",
+            inputs,
+            {"num_heads": 4, "kv_num_heads": 2, **extra},
+            3,
+            fixed=(6,),
+        )
+        for inputs, extra in GROUPED
     ),
     Case("QLinearAdd", [*PAIR, *TO], atol=1),
     Case("QLinearMul", [*PAIR, *TO], atol=1),

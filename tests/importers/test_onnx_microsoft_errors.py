@@ -11,6 +11,7 @@ from tests.importers.node_case import Case, byte, f32, real, u8
 BERT = (real(2, 5, 8), real(8, 24, seed=1), real(24, seed=2))
 CONV = (real(1, 4, 6, 6), real(6, 2, 3, 3, seed=1), real(6, seed=2))
 TO = (f32(0.02), byte(90))
+ZEROS = np.zeros(2, np.int32)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,23 @@ TO = (f32(0.02), byte(90))
         (
             Case("QLinearConcat", [*TO, *TO], {"axis": 0}),
             "QLinearConcat: 4 inputs are not parts of three",
+        ),
+        (
+            Case(
+                "GroupQueryAttention",
+                [real(2, 3, 65), None, None, None, None, ZEROS, np.array(3, np.int32)],
+                {"num_heads": 4, "kv_num_heads": 2},
+                fixed=(6,),
+            ),
+            "GroupQueryAttention: f32[2,3,65] is not 4 + 2 * 2 heads",
+        ),
+        (
+            Case(
+                "RotaryEmbedding",
+                [real(2, 3, 4), np.array([0]), real(9, 4), real(9, 4)],
+                {"num_heads": 1},
+            ),
+            "RotaryEmbedding: heads of 4 do not have 4 pairs",
         ),
         (
             Case("BiasSplitGelu", [real(2, 3, 5), real(5)]),

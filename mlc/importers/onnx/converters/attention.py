@@ -37,18 +37,18 @@ def _attention(builder: Builder, node: NodeView) -> list[Value]:
         value = builder.emit("concat", past_value, value, axis=2)
     dtype, groups = query.type.dtype, key.type.shape[1]
     wide_query, wide_key, wide_value = (_widened(builder, x) for x in (query, key, value))
-    raw = _grouped(builder, wide_query, wide_key, node.number("scale", 0.0), groups)
-    capped = _softcap(builder, raw, node.number("softcap", 0.0))
+    raw = grouped_scores(builder, wide_query, wide_key, node.number("scale", 0.0), groups)
+    capped = soft_cap(builder, raw, node.number("softcap", 0.0))
     bias = _bias(builder, node, capped.type.shape[2:], raw.type.dtype)
     scores = capped if bias is None else builder.emit("add", capped, bias)
     weights = _weights(builder, node, scores, bias)
-    result = builder.cast(_merged(builder, weights, wide_value, groups), dtype)
+    result = builder.cast(weighted_values(builder, weights, wide_value, groups), dtype)
     stages = (raw, capped, scores, weights)
     mode = node.integer("qk_matmul_output_mode", 0)
     if not 0 <= mode < len(stages):
         raise ModelError(f"Attention: qk_matmul_output_mode {mode} is none of 0 to 3")
     shown = builder.cast(stages[mode], dtype)
-    return [_packed(builder, result) if packed else result, key, value, shown]
+    return [packed_heads(builder, result) if packed else result, key, value, shown]
 
 
 def _widened(builder: Builder, x: Value) -> Value:
@@ -77,14 +77,14 @@ def split_heads(builder: Builder, value: Value, heads: int) -> Value:
     return builder.transpose(builder.reshape(value, (batch, length, heads, size)), (0, 2, 1, 3))
 
 
-def _packed(builder: Builder, value: Value) -> Value:
+def packed_heads(builder: Builder, value: Value) -> Value:
     """[batch, heads, length, size] as [batch, length, heads * size]."""
     batch, heads, length, size = value.type.shape
     turned = builder.transpose(value, (0, 2, 1, 3))
     return builder.reshape(turned, (batch, length, product([heads, size])))
 
 
-def _grouped(builder: Builder, query: Value, key: Value, scale: float, groups: Dim) -> Value:
+def grouped_scores(builder: Builder, query: Value, key: Value, scale: float, groups: Dim) -> Value:
     """The scores [batch, heads, query length, key length]; a scale of 0 stands for the default."""
     batch, heads, length, size = query.type.shape
     if scale == 0:
@@ -101,7 +101,7 @@ def _grouped(builder: Builder, query: Value, key: Value, scale: float, groups: D
     return builder.reshape(scores, (batch, heads, length, key.type.shape[2]))
 
 
-def _merged(builder: Builder, weights: Value, value: Value, groups: Dim) -> Value:
+def weighted_values(builder: Builder, weights: Value, value: Value, groups: Dim) -> Value:
     """The values weighted: [batch, heads, query length, size]."""
     batch, heads, length, keys = weights.type.shape
     rows = product([quotient([heads], [groups]) or 1, length])
@@ -109,7 +109,7 @@ def _merged(builder: Builder, weights: Value, value: Value, groups: Dim) -> Valu
     return builder.reshape(mixed, (batch, heads, length, value.type.shape[3]))
 
 
-def _softcap(builder: Builder, scores: Value, cap: float) -> Value:
+def soft_cap(builder: Builder, scores: Value, cap: float) -> Value:
     """Cap * tanh(scores / cap); the scores themselves where there is no cap."""
     if cap <= 0:
         return scores

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from mlc.errors import ModelError, UnsupportedError
 from mlc.importers.onnx.builder import Builder
+from mlc.importers.onnx.converters.attention import split_heads
 from mlc.importers.onnx.converters.integer_products import integer_matmul
 from mlc.importers.onnx.converters.matmul import matmul
 from mlc.importers.onnx.converters.microsoft.quantized_products import rescaled
 from mlc.importers.onnx.converters.slicing import part
 from mlc.importers.onnx.node import Converter, NodeView
-from mlc.importers.onnx.symbolic import product, quotient
+from mlc.importers.onnx.symbolic import product
 from mlc.ir.dtype import BOOL, I64, DType
 from mlc.ir.graph import Value
 from mlc.ir.types import Dim
@@ -27,16 +28,6 @@ class _Heads:
     key: Value
     value: Value
     past: Dim = 0
-
-
-def _split(builder: Builder, node: NodeView, x: Value) -> Value:
-    """[B, S, N * h] as [B, N, S, h]."""
-    heads = node.integer("num_heads")
-    batch, length, width = x.type.shape
-    size = quotient([width], [heads]) if heads > 0 else None
-    if size is None:
-        raise ModelError(f"{node.op_type}: a width of {width} is not {heads} heads")
-    return builder.transpose(builder.reshape(x, (batch, length, heads, size)), (0, 2, 1, 3))
 
 
 def _mask(builder: Builder, node: NodeView, mask: Value, heads: _Heads, dtype: DType) -> Value:
@@ -138,9 +129,9 @@ def _projected(builder: Builder, node: NodeView, total: Value) -> _Heads:
     sizes = node.integers("qkv_hidden_sizes", ()) or (width // 3,) * 3
     if len(sizes) != 3 or sum(sizes) != width or min(sizes) < 1:
         raise ModelError(f"{node.op_type}: {list(sizes)} do not make up a width of {width}")
-    starts = (0, sizes[0], sizes[0] + sizes[1])
+    starts, count = (0, sizes[0], sizes[0] + sizes[1]), node.integer("num_heads")
     query, key, value = (
-        _split(builder, node, part(builder, total, 2, start, size))
+        split_heads(builder, part(builder, total, 2, start, size), count)
         for start, size in zip(starts, sizes, strict=True)
     )
     return _Heads(query, key, value)
@@ -203,9 +194,9 @@ def _given_heads(builder: Builder, node: NodeView) -> tuple[Value, Value, Value]
         return first, second, third
     if key is None:
         raise ModelError("MultiHeadAttention: input 1 is missing")
-    width = query.type.shape[2]
+    width, count = query.type.shape[2], node.integer("num_heads")
     biases = _biases(builder, node, bias, width)
-    queries = _split(builder, node, _plus(builder, query, biases[0]))
+    queries = split_heads(builder, _plus(builder, query, biases[0]), count)
     if key.type.rank == 5:
         _refuse_bias(node, bias)
         return (queries, *_unstacked(builder, key, 2))  # type: ignore[return-value]
@@ -213,8 +204,8 @@ def _given_heads(builder: Builder, node: NodeView) -> tuple[Value, Value, Value]
         raise ModelError("MultiHeadAttention: input 2 is missing")
     if key.type.rank == 4:
         return queries, key, value
-    keys = _split(builder, node, _plus(builder, key, biases[1]))
-    return queries, keys, _split(builder, node, _plus(builder, value, biases[2]))
+    keys = split_heads(builder, _plus(builder, key, biases[1]), count)
+    return queries, keys, split_heads(builder, _plus(builder, value, biases[2]), count)
 
 
 def _refuse_bias(node: NodeView, bias: Value | None) -> None:

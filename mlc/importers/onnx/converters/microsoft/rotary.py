@@ -6,38 +6,29 @@ from mlc.errors import ModelError
 from mlc.importers.onnx.builder import Builder
 from mlc.importers.onnx.converters.slicing import part
 from mlc.importers.onnx.node import Converter, NodeView
-from mlc.importers.onnx.symbolic import quotient
+from mlc.importers.onnx.symbolic import product, quotient
 from mlc.ir.dtype import I64
 from mlc.ir.graph import Value
+from mlc.ir.types import Dim
 
 
 def _rotary_embedding(builder: Builder, node: NodeView) -> list[Value]:
     """Pairs of each head turned by an angle that grows with the position."""
     x, places, cosines, sines = map(node.input, range(4))
     node.refuse("is_packed_batching", 0)
-    half = cosines.type.shape[1]
-    if not isinstance(half, int):
-        raise builder.unresolved("RotaryEmbedding: the size of the cache")
-    split = _rows_of_heads(builder, node, x, 2 * half)
-    _, length, _, size = split.type.shape
+    split = _rows_of_heads(builder, node, x, product([2, cosines.type.shape[1]]))
     if places.type.rank == 1:
         offset = builder.reshape(builder.cast(places, I64), (1, 1))
-        places = builder.emit("add", builder.iota((1, length), 1, I64), offset)
-    angles = [
-        builder.reshape(taken, (*taken.type.shape[:2], 1, half))
-        for taken in (builder.emit("gather", cache, places, axis=0) for cache in (cosines, sines))
-    ]
-    turned = _turned(builder, node, split, half, *angles)
-    if isinstance(size, int) and size > 2 * half:
-        rest = part(builder, split, 3, 2 * half, size - 2 * half)
-        turned = builder.emit("concat", turned, rest, axis=3)
+        places = builder.emit("add", builder.iota((1, split.type.shape[1]), 1, I64), offset)
+    caches = (cosines, sines)
+    turned = rotated(builder, split, places, caches, interleaved=node.flag("interleaved"))
     if x.type.rank == 4:
         return [builder.transpose(turned, (0, 2, 1, 3))]
     return [builder.reshape(turned, x.type.shape)]
 
 
-def _rows_of_heads(builder: Builder, node: NodeView, x: Value, turned: int) -> Value:
-    """The input as [B, S, N, h]."""
+def _rows_of_heads(builder: Builder, node: NodeView, x: Value, turned: Dim) -> Value:
+    """The input as [B, S, N, h]; all of a head is turned where its size is not given."""
     if x.type.rank == 4:
         return builder.transpose(x, (0, 2, 1, 3))
     batch, length, width = x.type.shape
@@ -49,11 +40,33 @@ def _rows_of_heads(builder: Builder, node: NodeView, x: Value, turned: int) -> V
     return builder.reshape(x, (batch, length, count, size))
 
 
-def _turned(
-    builder: Builder, node: NodeView, x: Value, half: int, cosine: Value, sine: Value
+def rotated(
+    builder: Builder, x: Value, places: Value, caches: tuple[Value, Value], *, interleaved: bool
 ) -> Value:
-    """The first 2 * half elements of each head: pairs (a, b) become (ac - bs, as + bc)."""
-    interleaved = node.flag("interleaved")
+    """Heads [B, S, N, h] at `places` [B or 1, S]; `caches` are cosines and sines [places, half].
+
+    The first 2 * half elements of a head are turned; those after them stay.
+    """
+    half, size = caches[0].type.shape[1], x.type.shape[3]
+    if not isinstance(half, int) or not isinstance(size, int):
+        raise builder.unresolved("the size of the heads")
+    if size < 2 * half:
+        raise ModelError(f"heads of {size} do not have {half} pairs")
+    cosine, sine = (
+        builder.reshape(taken, (*taken.type.shape[:2], 1, half))
+        for taken in (builder.emit("gather", cache, places, axis=0) for cache in caches)
+    )
+    turned = _turned(builder, x, half, cosine, sine, interleaved=interleaved)
+    if size == 2 * half:
+        return turned
+    rest = part(builder, x, 3, 2 * half, size - 2 * half)
+    return builder.emit("concat", turned, rest, axis=3)
+
+
+def _turned(
+    builder: Builder, x: Value, half: int, cosine: Value, sine: Value, *, interleaved: bool
+) -> Value:
+    """Pairs (a, b) become (ac - bs, as + bc)."""
     batch, length, heads, _ = x.type.shape
     shape = (batch, length, heads, half)
     if interleaved:
