@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _DICE = "the stored output is a throw of NumPy's global generator, whose state no model holds"
-_ROUNDING = (
-    "where zero is exact, the stored output has errors of NumPy's single-precision transform"
-)
+_ROUNDING = "where zero is exact, the stored output has errors of NumPy's transform in f32"
 
 EXCLUDED: Mapping[str, str] = {
     "test_attention_4d_causal_fp16_expanded_cpu": (
