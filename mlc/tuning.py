@@ -66,8 +66,8 @@ def tune(
     database: where measurements are kept: a `Database`, a path, or None for the user's own.
     seed: of all chance; equal measurements then give equal searches.
     inputs: arrays by input name to time the model with; random ones otherwise.
-    strategy: "evolutionary", "annealing", "random", "grid", or "model", which measures nothing
-        before the final comparison.
+    strategy: "evolutionary", "annealing", "random", "grid", or "model", which measures of each task
+        only what a model that learnt from earlier records finds best.
     records: files of JSON lines with measurements of other machines or models, to learn from.
     workers: the address of a Dask scheduler whose workers measure, such as "tcp://127.0.0.1:8786".
     executor: measures candidates elsewhere: anything with `submit` as in `concurrent.futures`.

@@ -1,7 +1,7 @@
-"""model: what the cost model finds best, without measuring anything.
+"""model: what the cost model finds best, without a search by measuring.
 
-One proposal: the best-scored candidates among the default and an even sample of the space. With a
-model that knows nothing the default is proposed.
+One proposal of one candidate: the best by score among the default and an even sample of the space.
+A model that knows nothing proposes the default.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ class ModelOnly(Search):
 
     def propose(self, number: int) -> list[Proposal]:
         """The best by score, at the first call alone."""
+        if number < 1:
+            return []
         if self._proposed:
             return []
         found = self.fresh(1, [self.problem.space.default])
         if self.problem.guided:
             found.update(self.any_new(self.sample))
-        return self.take(self.ranked(list(found.values()))[:number])
+        return self.take(self.ranked(list(found.values()))[:1])
