@@ -136,6 +136,25 @@ def test_linear_regressors(targets: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+@pytest.mark.parametrize("one_class", [0, 1])
+def test_support_vector_regressors(kernel: str, one_class: int) -> None:
+    agrees(
+        "SVMRegressor", [ROWS], opset=1, kernel_type=kernel, kernel_params=[0.3, 0.1, 2.0],
+        support_vectors=RNG.standard_normal(12).tolist(), n_supports=3, rho=[0.2],
+        coefficients=[0.5, -1.0, 0.75], one_class=one_class,
+    )  # fmt: skip
+
+
+def test_support_vector_regressors_without_vectors_are_linear() -> None:
+    options = {
+        "coefficients": [0.5, -1.0, 0.75, 2.0],
+        "rho": [0.2],
+        "kernel_params": [0.0, 0.0, 0.0],
+    }
+    agrees("SVMRegressor", [ROWS], opset=1, **options)
+
+
 @pytest.mark.parametrize(
     ("op_type", "inputs", "attributes"),
     [
