@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,12 @@ def test_tasks_are_left_out_as_a_whole() -> None:
 def test_more_folds_than_tasks_are_refused() -> None:
     with pytest.raises(TuningError, match="2 tasks cannot be left out in 3 folds"):
         evaluate(samples(2, 4), 3)
+
+
+def test_without_xgboost_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(TuningError) as caught:
+        CostModel()
+    assert str(caught.value) == (
+        "the cost model needs xgboost\n  hint: pip install 'mlc-compiler[tune]'"
+    )
