@@ -112,6 +112,17 @@ def _from_dlpack(value: Any, where: str) -> Array:
     try:
         return np.from_dlpack(value)
     except (TypeError, ValueError, BufferError, RuntimeError) as error:
+        # DLPack as NumPy reads it lacks the narrow types; some arrays convert themselves.
+        if hasattr(value, "__array__"):
+            return _converted(value, where)
+        kind = type(value).__name__
+        raise InputError(f"{where}: NumPy cannot read this {kind}: {error}") from None
+
+
+def _converted(value: Any, where: str) -> Array:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, BufferError, RuntimeError) as error:
         kind = type(value).__name__
         raise InputError(f"{where}: NumPy cannot read this {kind}: {error}") from None
 

@@ -7,6 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 import mlc
+from mlc.errors import InputError
 from mlc.importers.onnx.tensors import DTYPES
 
 STORED = sorted(code for code, dtype in DTYPES.items() if dtype.is_storage)
@@ -72,3 +73,42 @@ def test_packed_weights() -> None:
     built.graph.initializer.append(numpy_helper.from_array(weights, "w"))
     found = mlc.compile(built, cache=False)(np.ones(15, np.float32))
     np.testing.assert_array_equal(found, np.arange(-7, 8))
+
+
+class OtherArray:
+    """Of another package: narrow types do not go through DLPack, but it converts itself."""
+
+    def __init__(self, values: np.ndarray, *, converts: bool = True) -> None:
+        self.values, self.converts = values, converts
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __dlpack__(self, **options: object) -> object:
+        raise BufferError("float8 is not a type of DLPack")
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        if not self.converts:
+            raise TypeError("float8 is not a type of NumPy")
+        return self.values
+
+
+def test_arrays_of_other_packages() -> None:
+    code = TensorProto.FLOAT8E5M2
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
+    compiled = mlc.compile(model([node], code, TensorProto.FLOAT, [256]), cache=False)
+    wanted = codes(code).astype(np.float32)
+    np.testing.assert_array_equal(compiled(OtherArray(codes(code))), wanted)
+    with pytest.raises(InputError) as caught:
+        compiled(OtherArray(codes(code), converts=False))
+    assert str(caught.value) == (
+        "input 'x': NumPy cannot read this OtherArray: float8 is not a type of NumPy"
+    )
+
+
+def test_bytes_are_not_taken_for_narrow_elements() -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    compiled = mlc.compile(model([node], TensorProto.INT4, TensorProto.INT4, [3]), cache=False)
+    with pytest.raises(InputError) as caught:
+        compiled(np.zeros(3, np.uint8))
+    assert caught.value.message == "input 'x': dtype uint8, expected int4"
