@@ -141,6 +141,8 @@ class Executable:
         Its table has the inputs, the outputs and any further `arrays`, the first at `FIRST_ARRAY`;
         `plan` is what `mlc.backends.llvm.native.loop` describes. Raises what `run` raises.
         """
+        if len(arrays) < self._arrays:
+            raise MlcError(f"{len(arrays)} arrays for a table of {self._arrays}")
         drive = ffi.cast(_LOOP_TYPE, loop.address(LOOP))
         row = ffi.from_buffer("int64_t[]", plan)
         table = ffi.new("void *[]", FIRST_ARRAY + len(arrays))

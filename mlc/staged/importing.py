@@ -179,20 +179,28 @@ class StageConversion(Conversion):
         if self._wants_host(node, domain, opset, foreign):
             return self._put_off(item, host=True)
         operands = self._operands(node, self._scope)
+        before = len(self.rows)
         try:
             if (domain, node.op_type) == ("", "If"):
                 checked_attributes(node, domain, opset)
-                return self._branch(item, operands[0])
+                if self._is_decided(operands[0]):
+                    return self._branch(item, operands[0])
             expansion = self._expansion(node, domain, opset, operands, origin)
             if expansion is not None:
                 nodes = sorted_nodes(expansion.graph, self._scope)
                 return [Pending(inner, expansion.origin) for inner in nodes]
             outputs = self._convert(node, domain, opset, operands, self._scope, origin)
+            del self.rows[before:]
         except NeedsValue as error:
+            del self.rows[before:]
             self._demand(error, operands)
             return self._put_off(item)
         self._keep(item, outputs)
         return ()
+
+    def _is_decided(self, condition: Operand) -> bool:
+        """Whether it is known which branch is taken, or nothing can be known of it."""
+        return not isinstance(condition, Value) or self.builder.array(condition) is not None
 
     def _branch(self, item: Pending, condition: Operand) -> Sequence[Pending]:
         """The nodes of the branch that is taken."""
@@ -274,6 +282,9 @@ class StageConversion(Conversion):
         found = scope[name]
         if isinstance(found, _Live):
             value = scope[name] = self.builder.input(name, found.type)
+            if self._scope.get(name) is found:
+                # Read in a branch: what comes after reads the same input.
+                self._scope[name] = value
             self._live[value] = name
         elif isinstance(found, _Known):
             scope[name] = self.builder.constant(found.array, name)

@@ -156,7 +156,9 @@ class _RegionBody:
         stage = self._runner.single_stage(self._part, live, self._captured)
         if stage is None:
             return None
-        return SingleStage(stage.module, live, stage.results, stage.fixed, stage.aliases)
+        return SingleStage(
+            stage.module, stage.inputs, live, stage.results, stage.fixed, stage.aliases
+        )
 
     def _live(self, inputs: Sequence[Held]) -> dict[str, Held]:
         if len(inputs) != len(self.inputs):

@@ -24,12 +24,13 @@ from mlc.staged.held import Array, Held
 class SingleStage:
     """A subgraph that one piece of compiled code computes, for all elements of its inputs.
 
-    `live` are the values it reads by name, of the subgraph's inputs and captured ones. Outputs are,
-    by name: `results` of the module in its order, `fixed` arrays, or the values that `aliases`
-    names.
+    `inputs` are the names of what the module takes, in its order; `live` has all values by name, of
+    the subgraph's inputs and captured ones. An output is one of the module's `results`, which are
+    in its order, a `fixed` array, or the value that `aliases` names.
     """
 
     module: Module | None
+    inputs: tuple[str, ...]
     live: Mapping[str, Held]
     results: tuple[str, ...]
     fixed: Mapping[str, Array]

@@ -128,13 +128,14 @@ class Iteration:
         if not all(map(is_tensor, values)) or len(set(self.body.inputs)) < len(values):
             return None
         stage = self.body.single_stage(values)
-        if stage is None or stage.module is None:
+        if stage is None or stage.module is None or len(set(stage.inputs)) < len(stage.inputs):
             return None
         origins = [_origin(stage, name) for name in self.body.outputs]
         first = 1 if self.counted else 0
         carried = self.body.inputs[first : first + first + len(self.states)]
         wiring = Wiring(
             stage.module,
+            stage.inputs,
             self.body.inputs,
             {name: value for name, value in stage.live.items() if is_tensor(value)},
             self.body.inputs[0] if self.counted else None,

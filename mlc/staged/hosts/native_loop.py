@@ -71,12 +71,14 @@ class SliceType:
 class Wiring:
     """What the inputs of a loop's body are told, and where its outputs go.
 
-    `live` has what the body reads in the next iteration, captured arrays included. `counter` is the
-    input that counts; each of `states` an input and the output that becomes it; `condition`, one of
-    the states, ends the loop when it is false.
+    `read` are the names of what the module takes, in its order; `inputs` those of the body, some of
+    which the module may do without. `live` has what the body reads in the next iteration, captured
+    arrays included. `counter` is the input that counts; each of `states` an input and the output
+    that becomes it; `condition`, one of the states, ends the loop when it is false.
     """
 
     module: Module
+    read: tuple[str, ...]
     inputs: tuple[str, ...]
     live: Mapping[str, Array]
     counter: str | None
@@ -150,7 +152,7 @@ class _Table:
 
     def __post_init__(self) -> None:
         module = self.wiring.module
-        self.slots = {port.name: at for at, port in enumerate(module.inputs)}
+        self.slots = {name: at for at, name in enumerate(self.wiring.read)}
         missing = [name for name in self.wiring.inputs if name not in self.slots]
         outputs = [np.empty(port.shape, port.numpy_dtype) for port in module.outputs]
         self._results = range(len(module.inputs), len(module.inputs) + len(outputs))

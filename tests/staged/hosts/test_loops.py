@@ -78,6 +78,20 @@ g (int64 n, float[2] x) => (y, rows) {
   }>
 }"""
 
+CHOOSING = """
+g (int64 n, float[2] x) => (y) {
+  y = Loop (n, , x) <body = body (int64 i, bool go, float[2] s) => (bool stay, float[2] t) {
+    stay = Identity (go)
+    two = Constant <value = int64 {2}> ()
+    r = Mod (i, two)
+    odd = Cast <to = 9> (r)
+    t = If (odd) <
+      then_branch = yes () => (float[2] a) { a = Add (s, x) },
+      else_branch = no () => (float[2] b) { b = Sub (x, s) }
+    >
+  }>
+}"""
+
 SEQUENCE = """
 g (int64 n, float[2] x) => (y) {
   none = SequenceEmpty ()
@@ -99,6 +113,7 @@ def feeds_of(text: str, number: int) -> dict[str, np.ndarray]:
         COUNTED: {"x": np.array([1, 2, 3], np.float32)},
         WHILE: {"start": np.array(True), "x": np.array([1.5], np.float32)},
         FIBONACCI: {"a": np.array([0]), "b": np.array([1])},
+        CHOOSING: {"x": np.array([1.5, -2], np.float32)},
         GROWING: {"x": np.array([[1], [2]], np.float32)},
         NESTED: {"x": np.array([0.5, -1.5], np.float32)},
         SEQUENCE: {"x": np.array([0.5, -1.5], np.float32)},
@@ -122,12 +137,12 @@ g (int64 n, float[2] x, float[2] y) => (s, t, u, slices, same, captured, state) 
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-@pytest.mark.parametrize("text", [COUNTED, WHILE, FIBONACCI, GROWING, NESTED, SEQUENCE])
+@pytest.mark.parametrize("text", [COUNTED, WHILE, FIBONACCI, CHOOSING, GROWING, NESTED, SEQUENCE])
 def test_loops(text: str, number: int) -> None:
     assert_agrees(parse(text), feeds_of(text, number))
 
 
-@pytest.mark.parametrize("text", [COUNTED, WHILE, FIBONACCI])
+@pytest.mark.parametrize("text", [COUNTED, WHILE, FIBONACCI, CHOOSING])
 @pytest.mark.parametrize("number", [1, 2, 64, 65, 333])
 def test_native_loops_agree_with_the_host_s(
     text: str, number: int, monkeypatch: pytest.MonkeyPatch
