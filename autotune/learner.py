@@ -43,7 +43,7 @@ class Learner:
     what is known.
     """
 
-    def __init__(self, model: Model | None, *, step: int = 16, growth: float = 1.5) -> None:
+    def __init__(self, model: Model | None, *, step: int = 16, growth: float = 2.0) -> None:
         self.model = model
         self.samples: list[Sample] = []
         self.step = step
