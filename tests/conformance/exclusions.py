@@ -19,5 +19,8 @@ EXCLUDED: Mapping[str, str] = {
     "test_bernoulli_seed_expanded_cpu": _DICE,
     "test_dft_inverse_cpu": _ROUNDING,
     "test_dft_inverse_opset19_cpu": _ROUNDING,
+    "test_loop16_seq_none_cpu": (
+        "the suite cannot compare it: it takes the length of a scalar in the sequence"
+    ),
 }
 """Name of the case → why. A case that passes after all does not belong here: a test looks."""
