@@ -313,3 +313,28 @@ def test_an_endless_loop_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(KeyboardInterrupt):
         run(parse(text), feeds_of(COUNTED, 2))
     assert calls == [64, 128, 256]
+
+
+OPTIONAL_STATE = """
+g (int64 n, float[2] x, optional(seq(float)) start) => (seq(float) y) {
+  y = Loop (n, , start) <
+    body = body (int64 i, bool go, optional(seq(float)) s) => (bool stay, seq(float) t) {
+      stay = Identity (go)
+      there = OptionalHasElement (s)
+      old = If (there) <
+        then_branch = yes () => (seq(float) a) { a = OptionalGetElement (s) },
+        else_branch = no () => (seq(float) b) { b = SequenceEmpty () }
+      >
+      k = Cast <to = 1> (i)
+      new = Add (x, k)
+      t = SequenceInsert (old, new)
+    }
+  >
+}"""
+
+
+@pytest.mark.parametrize("start", [None, [np.zeros((), np.float32)]])
+def test_state_that_may_be_empty_at_first(start: list[np.ndarray] | None) -> None:
+    x = np.array([1, 2], np.float32)
+    (found,) = run(parse(OPTIONAL_STATE, '"": 18'), {"n": count(3), "x": x, "start": start})
+    assert_same(found, [*(start or []), x, x + 1, x + 2])
