@@ -374,7 +374,16 @@ def _select(draw: st.DrawFn, op: str) -> Case:
     return Case(op, (draw(values(left.shape, BOOL)), left, right), {})
 
 
+@st.composite
+def _bitcast(draw: st.DrawFn, op: str) -> Case:
+    source = draw(st.sampled_from([dtype for dtype in ALL_DTYPES if dtype is not BOOL]))
+    alike = [to for to in ALL_DTYPES if to.bits == source.bits and to is not BOOL]
+    data = draw(values(draw(shapes()), source))
+    return Case(op, (data,), {"to": draw(st.sampled_from(alike))})
+
+
 _OTHERS: dict[str, Callable[[str], st.SearchStrategy[Case]]] = {
+    "bitcast": _bitcast,
     "expand": _expand,
     "concat": _concat,
     "iota": _iota,

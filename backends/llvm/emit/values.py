@@ -14,7 +14,12 @@ from mlc.backends.llvm.emit.addresses import (
 from mlc.backends.llvm.emit.integers import choose, emit_division, emit_shift
 from mlc.backends.llvm.emit.memory import load_lanes, load_vector
 from mlc.backends.llvm.emit.state import State
-from mlc.backends.llvm.math import emit_float_cast, emit_maximum, emit_minimum
+from mlc.backends.llvm.math import (
+    emit_float_cast,
+    emit_maximum,
+    emit_minimum,
+    emit_truncation,
+)
 from mlc.backends.llvm.text_builder import constant, type_name
 from mlc.ir.dtype import BOOL, INDEX, DType
 from mlc.ir.expr import (
@@ -193,7 +198,7 @@ def _cast(state: State, expr: Cast) -> str:
         zero = constant(0.0 if source.is_float else 0, source, lanes)
         return _compare(state, "ne", source, f"{source_text} {value}, {zero}")
     if source.is_float and target.is_integer:
-        return _float_to_int(state, value, source, target, lanes)
+        return emit_truncation(state.builder, value, source, target, lanes)
     if source.is_float and target.is_float:
         return emit_float_cast(state.builder, value, source, target, lanes)
     if source.bits == target.bits and source is not BOOL and not target.is_float:
@@ -208,17 +213,6 @@ def _conversion(source: DType, target: DType) -> str:
     if source is not BOOL and target.bits < source.bits:
         return "trunc"
     return "sext" if source.kind == "int" else "zext"
-
-
-def _float_to_int(state: State, value: str, source: DType, target: DType, lanes: int) -> str:
-    """Truncation that saturates (NaN gives 0), so that no input is undefined behaviour."""
-    name = "fptosi" if target.kind == "int" else "fptoui"
-    source_text, target_text = type_name(source, lanes), type_name(target, lanes)
-    prefix = "" if lanes == 1 else f"v{lanes}"
-    suffix = f"{prefix}i{target.bits}.{prefix}{source.name}"
-    function = f"@llvm.{name}.sat.{suffix}"
-    state.builder.declare(f"{target_text} {function}({source_text})")
-    return state.op(f"call {target_text} {function}({source_text} {value})")
 
 
 def _select(state: State, expr: Select) -> str:

@@ -25,6 +25,7 @@ from __future__ import annotations
 from mlc.backends.llvm.math.extrema import emit_maximum, emit_minimum
 from mlc.backends.llvm.math.narrow import emit_float_cast, emit_narrow, emit_widen
 from mlc.backends.llvm.math.table import FAST_MATH, MATH, MathFunction
+from mlc.backends.llvm.math.truncation import emit_truncation
 
 __all__ = [
     "FAST_MATH",
@@ -34,5 +35,6 @@ __all__ = [
     "emit_maximum",
     "emit_minimum",
     "emit_narrow",
+    "emit_truncation",
     "emit_widen",
 ]
