@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +75,13 @@ def tune_model(
             rich_help_panel=_PANEL,
         ),
     ] = None,
+    emulator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND", help="What runs programs of another architecture: qemu-aarch64.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.", rich_help_panel=_PANEL)] = 0,
     report: Annotated[
         list[Path] | None,
@@ -109,6 +117,7 @@ def tune_model(
             strategy=strategy.value,
             records=records or (),
             workers=workers,
+            command=shlex.split(emulator or ""),
             watch=watch,
         )
     output().print(str(outcome), markup=False, highlight=False, soft_wrap=True)
