@@ -23,6 +23,7 @@ from tests.strategies.cases import (
     shapes,
     values,
 )
+from tests.strategies.selection import SELECTION
 
 
 @st.composite
@@ -405,6 +406,7 @@ _OTHERS: dict[str, Callable[[str], st.SearchStrategy[Case]]] = {
     "gru_sequence": _recurrent,
     "rnn_sequence": _recurrent,
     "select": _select,
+    **SELECTION,
 }
 
 _ELEMENTWISE_ATTRIBUTES: dict[str, Mapping[str, Any]] = {
