@@ -53,6 +53,11 @@ ENTRIES: Mapping[str, Entry] = {
     "ppocr_det": Entry(published.ppocr_det, feeds.photograph),
     "ppocr_rec": Entry(published.ppocr_rec, partial(feeds.lines, 320)),
     "ppocr_cls": Entry(published.ppocr_cls, partial(feeds.lines, 192)),
+    "silero": Entry(published.silero, feeds.frame),
+    "magika": Entry(published.magika, feeds.file_ends),
+    "basic_pitch": Entry(
+        published.basic_pitch, partial(feeds.hum, published.SOUND, published.SOUND_SAMPLES)
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -59,6 +60,30 @@ def lines(width: int, batch: int) -> Mapping[str, Array]:
     parts = [picture.crop(_LINES[index % len(_LINES)]) for index in range(batch)]
     sized = [part.resize((width, 48), Image.Resampling.BILINEAR) for part in parts]
     return {"x": np.stack([_channels_first(part) for part in sized])}
+
+
+def hum(name: str, samples: int, batch: int) -> Mapping[str, Array]:
+    """Two seconds of a tone in noise, another tone for each sample: [batch, samples, 1]."""
+    time = np.arange(samples) / 22050
+    pitch = 220 * 2 ** (np.arange(batch)[:, None] / 12)
+    sound = 0.3 * np.sin(2 * np.pi * pitch * time) + _random(55).normal(0, 0.02, (batch, samples))
+    return {name: sound.astype(np.float32)[..., None]}
+
+
+def frame(batch: int) -> Mapping[str, Array]:
+    """A frame of noise at 16000 Hz, and what was heard before it."""
+    random = _random(56)
+    return {
+        "input": random.standard_normal((batch, 576), np.float32) * np.float32(0.1),
+        "state": random.standard_normal((2, batch, 128), np.float32),
+        "sr": np.array(16000),
+    }
+
+
+def file_ends(batch: int) -> Mapping[str, Array]:
+    """Bytes of the source code of this module, each sample from another place on."""
+    content = np.frombuffer(Path(__file__).read_bytes() * 2, np.uint8).astype(np.int32)
+    return {"bytes": np.stack([content[start : start + 2048] for start in range(batch)])}
 
 
 def _channels_first(picture: Image.Image) -> Array:

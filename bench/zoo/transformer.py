@@ -16,7 +16,7 @@ import safetensors.numpy
 from onnx import TensorProto
 
 from bench.zoo.builder import Array, GraphBuilder
-from bench.zoo.published import MINILM_L6_WEIGHTS
+from bench.zoo.files import MINILM_L6_WEIGHTS
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
 
