@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlc.ir.graph import Graph as Graph
     from mlc.runtime.artifact import load as load
     from mlc.runtime.module import Module as Module
+    from mlc.staged.module import StagedModule as StagedModule
     from mlc.target import Target as Target
     from mlc.tuning import tune as tune
 
@@ -52,6 +53,7 @@ __all__ = [
     "ParseError",
     "ScheduleError",
     "ShapeError",
+    "StagedModule",
     "Target",
     "TargetError",
     "TuningError",
@@ -67,6 +69,7 @@ _HOME_OF = {
     **dict.fromkeys(__all__, "mlc.errors"),
     "Graph": "mlc.ir.graph",
     "Module": "mlc.runtime.module",
+    "StagedModule": "mlc.staged.module",
     "Target": "mlc.target",
     "compile": "mlc.api",
     "TuningReport": "mlc.autotune.tuning_report",
