@@ -51,9 +51,12 @@ def ppocr_cls(batch: int) -> onnx.ModelProto:
 
 
 def silero(batch: int) -> onnx.ModelProto:
-    """Is somebody speaking? One frame of 576 samples; both of its rates are in the model."""
-    shapes = {"input": (batch, 576), "state": (2, batch, 128)}
-    return with_input_shapes(SILERO["silero_vad"].path(), shapes)
+    """Is somebody speaking? As it is, for any rate and length: what is fed says 576 samples.
+
+    It has a branch for each rate, so that fixing the shapes for one contradicts the other.
+    """
+    del batch
+    return onnx.load(SILERO["silero_vad"].path())
 
 
 def magika(batch: int) -> onnx.ModelProto:
