@@ -20,7 +20,6 @@ from mlc.demo.picture import TEXTS, draw_picture
 from mlc.demo.reader import Network, detect, recognise
 from tests.trained.engines import Array, Both
 
-
 SLOW = pytest.mark.slow  # each shape of these networks takes seconds to compile
 
 

@@ -6,19 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+import mlc
 from bench import zoo
 from bench.zoo.files import PARAPHRASE_MINILM
+from tests.trained.disguise import in_half_precision
 from tests.trained.engines import Array, Both
 from tests.trained.files import INT8_MINILM
-from tests.trained.words import mean_direction, numbered
-
-PAIRS = (
-    ("a man is playing a guitar on the stage", "someone plays music with a guitar"),
-    ("the stock market fell sharply on monday", "share prices dropped early this week"),
-    ("how do i reset my password ?", "i forgot my password and can not log in"),
-)
+from tests.trained.words import PAIRS, assert_meaning, mean_direction, numbered
 
 
 class Sentences:
@@ -35,17 +32,6 @@ class Sentences:
             feeds["token_type_ids"] = np.zeros_like(feeds["input_ids"])
         hidden = self.both(feeds)[self.hidden]
         return mean_direction(hidden, feeds["attention_mask"])
-
-
-def assert_meaning(points: Array) -> None:
-    """Of the pairs one after the other, each is nearer to its like than to all others."""
-    near = points @ points.T
-    np.fill_diagonal(near, -1)
-    likes = near.argmax(axis=1)
-    np.testing.assert_array_equal(likes, np.arange(len(points)) ^ 1)
-    paired = near[np.arange(len(points)), likes]
-    others = near[likes[:, None] != np.arange(len(points))]
-    assert paired.min() > others.max() + 0.2
 
 
 def int8() -> Sentences:
@@ -85,3 +71,14 @@ def test_trained_weights_in_a_graph_of_ours() -> None:
     assert_meaning(both(numbered(sentences[::-1], length=128))["embedding"])
     statements = [f"{sentence} ." for sentence in sentences]
     assert_meaning(both(numbered(statements, length=128))["embedding"])
+
+
+def test_in_half_precision() -> None:
+    sentences = [sentence for pair in PAIRS for sentence in pair]
+    path, feeds = zoo.build("minilm_l6", len(sentences)), numbered(sentences, length=128)
+    model = onnx.load(path)
+    in_half_precision(model)
+    halved = mlc.compile(model, num_threads=1, cache=False).run(feeds)["embedding"]
+    whole = mlc.compile(path, num_threads=1, cache=False).run(feeds)["embedding"]
+    assert_meaning(halved)
+    assert 0 < np.abs(halved - whole).max() < 0.01

@@ -12,6 +12,12 @@ import numpy as np
 from tests.trained.engines import Array
 from tests.trained.files import BERT_VOCABULARY
 
+PAIRS = (
+    ("a man is playing a guitar on the stage", "someone plays music with a guitar"),
+    ("the stock market fell sharply on monday", "share prices dropped early this week"),
+    ("how do i reset my password ?", "i forgot my password and can not log in"),
+)
+
 FIRST, LAST, PADDING = "[CLS]", "[SEP]", "[PAD]"
 
 
@@ -30,3 +36,14 @@ def mean_direction(hidden: Array, mask: Array) -> Array:
     """The mean of the vectors of all words, of length one: [sentences, features]."""
     mean = (hidden * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
     return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
+
+
+def assert_meaning(points: Array) -> None:
+    """Of the pairs one after the other, each is nearer to its like than to all others."""
+    near = points @ points.T
+    np.fill_diagonal(near, -1)
+    likes = near.argmax(axis=1)
+    np.testing.assert_array_equal(likes, np.arange(len(points)) ^ 1)
+    paired = near[np.arange(len(points)), likes]
+    others = near[likes[:, None] != np.arange(len(points))]
+    assert paired.min() > others.max() + 0.2
