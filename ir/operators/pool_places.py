@@ -2,6 +2,7 @@
 
 A place counts elements of the whole row-major input; with `column_major`, each plane of spatial
 axes is counted with the first of them fastest. Of equal elements the first wins, or the first NaN.
+A window that meets padding alone has the place -1.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, 
         better = (values > best) | ((values != values) & (best == best)) | (place < 0)
         wins = better & (valid != 0)
         best, place = np.where(wins, values, best), np.where(wins, there, place)
-    return (place + planes * math.prod(spatial),)
+    return (np.where(place < 0, place, place + planes * math.prod(spatial)),)
 
 
 def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str) -> Stmt:

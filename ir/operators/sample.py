@@ -128,7 +128,7 @@ def _reflected_places(rule: _Rule, places: np.ndarray) -> np.ndarray:
 
 
 def _reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, ...]:
-    data, grid = inputs
+    data, grid = inputs[0], inputs[1].astype(np.float64)
     rules = _rules(data.shape, attrs)
     tables = [_array_taps(rule, grid[..., axis]) for axis, rule in enumerate(rules)]
     exact = rules[0].mode == "nearest"

@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from mlc.errors import DtypeError, ShapeError
-from mlc.ir.dtype import BF16, BOOL, DTYPES, F16, F32, F64, DType, dtype_of
+from mlc.ir.dtype import BF16, BOOL, DTYPES, F16, F32, F64, I32, I64, DType, dtype_of
 from mlc.ir.operators import OPERATORS
 from mlc.ir.types import TensorType
 
@@ -21,6 +21,8 @@ Shape = tuple[int, ...]
 
 FLOATS = (F32, F64, F16, BF16)
 ALL_DTYPES = tuple(dtype for dtype in DTYPES.values() if not dtype.is_storage)
+NUMBERS = (F32, F32, F32, F64, F16, BF16, I32, I64, DTYPES["u8"])
+"""Types to multiply, the usual one most often."""
 MOST_ELEMENTS = 4000
 
 
@@ -75,6 +77,11 @@ def values(draw: st.DrawFn, shape: Shape, dtype: DType, *, special: bool = False
         places = random.random(shape) < 0.2
         result = np.where(places, random.choice(odd, shape), result)
     return result
+
+
+def any_axis(draw: st.DrawFn, shape: Shape) -> int:
+    """One of the axes, of which there is at least one."""
+    return draw(st.integers(0, len(shape) - 1))
 
 
 def accepted(op: str, attrs: Mapping[str, Any], *shapes: Shape) -> list[DType]:

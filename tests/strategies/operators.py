@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from mlc.ir.dtype import BF16, BOOL, DTYPES, F16, F32, F64, I32, I64
+from mlc.ir.dtype import BOOL, F32, F64, I32, I64
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from tests.strategies.cases import (
@@ -20,10 +20,14 @@ from tests.strategies.cases import (
     Case,
     Shape,
     accepted,
+    any_axis,
     shapes,
     values,
 )
+from tests.strategies.places import PLACES
+from tests.strategies.products import PRODUCTS
 from tests.strategies.selection import SELECTION
+from tests.strategies.windows import WINDOWS
 
 
 @st.composite
@@ -58,10 +62,6 @@ def _one_input(
     return Case(op, (data,), attrs)
 
 
-def _axis(draw: st.DrawFn, shape: Shape) -> int:
-    return draw(st.integers(0, len(shape) - 1))
-
-
 def _per_axis(draw: st.DrawFn, shape: Shape, low: int, high: int) -> Shape:
     return tuple(draw(st.integers(low, high)) for _ in shape)
 
@@ -69,7 +69,7 @@ def _per_axis(draw: st.DrawFn, shape: Shape, low: int, high: int) -> Shape:
 def _reshape(draw: st.DrawFn, shape: Shape) -> Mapping[str, Any]:
     dims = list(shape)
     if dims and draw(st.booleans()):
-        at = _axis(draw, shape)
+        at = any_axis(draw, shape)
         divisors = [d for d in range(1, dims[at] + 1) if dims[at] % d == 0] or [1]
         divisor = draw(st.sampled_from(divisors))
         dims[at : at + 1] = [dims[at] // divisor, divisor]
@@ -106,7 +106,7 @@ def _reduce(draw: st.DrawFn, shape: Shape) -> Mapping[str, Any]:
 
 
 def _arg_reduce(draw: st.DrawFn, shape: Shape) -> Mapping[str, Any]:
-    axis = _axis(draw, shape)
+    axis = any_axis(draw, shape)
     assume(shape[axis] > 0)
     return {"axis": axis, "keepdims": draw(st.booleans()), "last": draw(st.booleans())}
 
@@ -151,14 +151,14 @@ _ONE_INPUT: dict[str, tuple[int, Callable[[st.DrawFn, Shape], Mapping[str, Any]]
         (
             1,
             lambda draw, s: {
-                "axis": _axis(draw, s),
+                "axis": any_axis(draw, s),
                 "exclusive": draw(st.booleans()),
                 "reverse": draw(st.booleans()),
             },
         ),
     ),
-    "softmax": (1, lambda draw, s: {"axis": _axis(draw, s)}),
-    "log_softmax": (1, lambda draw, s: {"axis": _axis(draw, s)}),
+    "softmax": (1, lambda draw, s: {"axis": any_axis(draw, s)}),
+    "log_softmax": (1, lambda draw, s: {"axis": any_axis(draw, s)}),
     "lrn": (2, _lrn),
     "resize": (1, _resize),
     "cast": (0, lambda draw, s: {"to": draw(st.sampled_from(ALL_DTYPES))}),
@@ -180,7 +180,7 @@ def _expand(draw: st.DrawFn, op: str) -> Case:
 @st.composite
 def _concat(draw: st.DrawFn, op: str) -> Case:
     shape, dtype = draw(shapes(1, 3)), draw(st.sampled_from(ALL_DTYPES))
-    axis = _axis(draw, shape)
+    axis = any_axis(draw, shape)
     sizes = draw(st.lists(st.integers(0, 17), min_size=1, max_size=3))
     parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
     return Case(op, tuple(draw(values(part, dtype)) for part in parts), {"axis": axis})
@@ -190,61 +190,13 @@ def _concat(draw: st.DrawFn, op: str) -> Case:
 def _iota(draw: st.DrawFn, op: str) -> Case:
     shape = draw(shapes(1))
     dtype = draw(st.sampled_from([F32, F64, I32, I64]))
-    return Case(op, (), {"shape": shape, "axis": _axis(draw, shape), "dtype": dtype})
-
-
-_index_types = st.sampled_from([I32, I64])
+    return Case(op, (), {"shape": shape, "axis": any_axis(draw, shape), "dtype": dtype})
 
 
 @st.composite
-def _one_hot(draw: st.DrawFn, op: str) -> Case:
-    shape = draw(shapes(0, 3))
-    attrs = {"depth": draw(st.integers(1, 9)), "axis": draw(st.integers(0, len(shape)))}
-    return Case(op, (draw(values(shape, draw(_index_types))),), attrs)
-
-
-@st.composite
-def _gather(draw: st.DrawFn, op: str) -> Case:
-    shape = draw(shapes(1, 3))
-    assume(0 not in shape)
-    axis = _axis(draw, shape)
-    indices = draw(values(draw(shapes(0, 2)), draw(_index_types)))
-    assume(math.prod(shape) // shape[axis] * indices.size <= MOST_ELEMENTS)
-    data = draw(values(shape, draw(st.sampled_from(ALL_DTYPES))))
-    return Case(op, (data, indices), {"axis": axis})
-
-
-@st.composite
-def _elements(draw: st.DrawFn, op: str) -> Case:
-    shape = draw(shapes(1, 3))
-    assume(0 not in shape)
-    axis = _axis(draw, shape)
-    picked = tuple(draw(st.integers(1, dim)) for dim in shape)
-    indices = draw(values(picked, draw(_index_types)))
-    if op == "gather_elements":
-        data = draw(values(shape, draw(st.sampled_from(ALL_DTYPES))))
-        return Case(op, (data, indices), {"axis": axis})
-    reduction = draw(st.sampled_from(["none", "add", "mul", "max", "min"]))
-    kinds = ALL_DTYPES if reduction == "none" else [d for d in ALL_DTYPES if d is not BOOL]
-    dtype = draw(st.sampled_from(kinds))
-    data, updates = draw(values(shape, dtype)), draw(values(picked, dtype))
-    return Case(op, (data, indices, updates), {"axis": axis, "reduction": reduction})
-
-
-@st.composite
-def _places(draw: st.DrawFn, op: str) -> Case:
-    shape = draw(shapes(1, 3))
-    assume(0 not in shape)
-    depth = draw(st.integers(1, len(shape)))
-    outer = draw(shapes(0, 1))
-    indices = draw(values((*outer, depth), draw(_index_types)))
-    if op == "gather_nd":
-        return Case(op, (draw(values(shape, draw(st.sampled_from(ALL_DTYPES)))), indices), {})
-    reduction = draw(st.sampled_from(["none", "add", "mul", "max", "min"]))
-    kinds = ALL_DTYPES if reduction == "none" else [d for d in ALL_DTYPES if d is not BOOL]
-    dtype = draw(st.sampled_from(kinds))
-    updates = draw(values((*outer, *shape[depth:]), dtype))
-    return Case(op, (draw(values(shape, dtype)), indices, updates), {"reduction": reduction})
+def _random(draw: st.DrawFn, op: str) -> Case:
+    seed = draw(st.integers(-(2**31), 2**32 - 1))
+    return Case(op, (), {"shape": draw(shapes()), "seed": seed})
 
 
 @st.composite
@@ -252,7 +204,7 @@ def _normalization(draw: st.DrawFn, op: str) -> Case:
     shape = draw(shapes(1, 3))
     assume(0 not in shape)
     dtype = draw(st.sampled_from(FLOATS))
-    axis = _axis(draw, shape)
+    axis = any_axis(draw, shape)
     count = OPERATORS[op].arity[0] - 1
     rest = [draw(values(shape[axis:], dtype)) for _ in range(count)]
     return Case(op, (draw(values(shape, dtype)), *rest), {"axis": axis, "epsilon": 0.5})
@@ -265,107 +217,6 @@ def _batch_norm(draw: st.DrawFn, op: str) -> Case:
     channel = [draw(values((shape[1],), dtype)) for _ in range(3)]
     variance = np.abs(draw(values((shape[1],), dtype)))
     return Case(op, (draw(values(shape, dtype)), *channel, variance), {"epsilon": 0.5})
-
-
-def _window(draw: st.DrawFn, spatial: Sequence[int]) -> dict[str, Any]:
-    kernel = tuple(draw(st.integers(1, 3)) for _ in spatial)
-    sides = [tuple(draw(st.integers(0, k - 1)) for k in kernel) for _ in range(2)]
-    dilations = tuple(draw(st.sampled_from([1, 1, 2])) for _ in spatial)
-    whole = zip(spatial, kernel, dilations, *sides, strict=True)
-    assume(all(dim + low + high >= (k - 1) * d + 1 for dim, k, d, low, high in whole))
-    return {
-        "kernel": kernel,
-        "strides": tuple(draw(st.integers(1, 2)) for _ in spatial),
-        "before": sides[0],
-        "after": sides[1],
-        "dilations": dilations,
-    }
-
-
-_spatial = st.lists(st.sampled_from([1, 2, 3, 5, 7, 9, 14]), min_size=1, max_size=2).map(tuple)
-_channels = st.sampled_from([1, 2, 3, 4, 8, 12, 16, 17, 24])
-
-
-@st.composite
-def _pool(draw: st.DrawFn, op: str) -> Case:
-    shape = (draw(st.integers(1, 2)), draw(_channels), *draw(_spatial))
-    attrs = _window(draw, shape[2:])
-    if op == "avg_pool":
-        attrs["include_pad"] = draw(st.booleans())
-    dtype = draw(st.sampled_from(accepted(op, attrs, shape)))
-    return Case(op, (draw(values(shape, dtype)),), attrs)
-
-
-_number_types = st.sampled_from((F32, F32, F32, F64, F16, BF16, I32, I64, DTYPES["u8"]))
-
-
-@st.composite
-def _conv(draw: st.DrawFn, op: str) -> Case:
-    spatial = draw(_spatial)
-    attrs = _window(draw, spatial)
-    kernel = attrs.pop("kernel")
-    groups = draw(st.sampled_from([1, 1, 1, 2, 8, 17]))
-    inner = draw(st.sampled_from([1, 1, 3, 4])) if groups > 1 else draw(_channels)
-    outer = draw(st.sampled_from([1, 1, 2, 3])) if groups > 1 else draw(_channels)
-    image = (draw(st.integers(1, 2)), groups * inner, *spatial)
-    weight = (groups * outer, inner, *kernel)
-    attrs["groups"] = groups
-    if op == "conv_transpose":
-        weight = (groups * inner, outer, *kernel)
-        attrs["output_padding"] = tuple(draw(st.integers(0, s - 1)) for s in attrs["strides"])
-        sizes = zip(*(attrs[k] for k in ("strides", "before", "after", "dilations")), strict=True)
-        made = [
-            (dim - 1) * s + (k - 1) * d + 1 - low - high
-            for dim, k, (s, low, high, d) in zip(spatial, kernel, sizes, strict=True)
-        ]
-        assume(min(made) > 0)
-    dtype = draw(_number_types)
-    return Case(op, (draw(values(image, dtype)), draw(values(weight, dtype))), attrs)
-
-
-@st.composite
-def _matmul(draw: st.DrawFn, op: str) -> Case:
-    rows, columns = (
-        draw(st.sampled_from([1, 2, 6, 7, 13])),
-        draw(st.sampled_from([1, 2, 8, 17, 40])),
-    )
-    depth = draw(st.sampled_from([0, 1, 3, 8, 16, 33]))
-    transpose_a, transpose_b = draw(st.booleans()), draw(st.booleans())
-    left = (depth, rows) if transpose_a else (rows, depth)
-    right = (columns, depth) if transpose_b else (depth, columns)
-    batch = draw(st.lists(st.integers(1, 3), max_size=2).map(tuple))
-    left = (*batch, *left)
-    if draw(st.booleans()):
-        narrow = tuple(dim if draw(st.booleans()) else 1 for dim in batch)
-        right = (*narrow, *right)
-    dtype = draw(_number_types)
-    attrs = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-    return Case(op, (draw(values(left, dtype)), draw(values(right, dtype))), attrs)
-
-
-@st.composite
-def _recurrent(draw: st.DrawFn, op: str) -> Case:
-    gates = {"lstm_sequence": 4, "gru_sequence": 3, "rnn_sequence": 1}[op]
-    steps, batch = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    hidden = draw(st.sampled_from([1, 3, 8, 17]))
-    directions = draw(st.sampled_from([("forward",), ("reverse",), ("forward", "reverse")]))
-    count, dtype = len(directions), draw(st.sampled_from([F32, F64]))
-    projected = draw(values((steps, count, batch, gates * hidden), dtype))
-    weight = draw(values((count, gates * hidden, hidden), dtype))
-    state = draw(values((count, batch, hidden), dtype))
-    lengths = np.array([draw(st.integers(0, steps)) for _ in range(batch)], np.int32)
-    attrs: dict[str, Any] = {"directions": directions, "clip": draw(st.sampled_from([0.0, 1.5]))}
-    if op == "rnn_sequence":
-        return Case(op, (projected, weight, state, lengths), attrs)
-    if op == "gru_sequence":
-        attrs["linear_before_reset"] = draw(st.booleans())
-        bias = draw(values((count, gates * hidden), dtype))
-        return Case(op, (projected, weight, bias, state, lengths), attrs)
-    attrs["input_forget"] = draw(st.booleans())
-    inputs = [projected, weight, state, draw(values((count, batch, hidden), dtype)), lengths]
-    if draw(st.booleans()):
-        inputs.append(draw(values((count, 3 * hidden), dtype)))
-    return Case(op, tuple(inputs), attrs)
 
 
 @st.composite
@@ -388,25 +239,15 @@ _OTHERS: dict[str, Callable[[str], st.SearchStrategy[Case]]] = {
     "expand": _expand,
     "concat": _concat,
     "iota": _iota,
-    "one_hot": _one_hot,
-    "gather": _gather,
-    "gather_elements": _elements,
-    "scatter_elements": _elements,
-    "gather_nd": _places,
-    "scatter_nd": _places,
     "layer_norm": _normalization,
     "rms_norm": _normalization,
     "batch_norm": _batch_norm,
-    "max_pool": _pool,
-    "avg_pool": _pool,
-    "conv": _conv,
-    "conv_transpose": _conv,
-    "matmul": _matmul,
-    "lstm_sequence": _recurrent,
-    "gru_sequence": _recurrent,
-    "rnn_sequence": _recurrent,
     "select": _select,
+    **dict.fromkeys(("random_uniform", "mersenne_twister"), _random),
+    **PLACES,
+    **PRODUCTS,
     **SELECTION,
+    **WINDOWS,
 }
 
 _ELEMENTWISE_ATTRIBUTES: dict[str, Mapping[str, Any]] = {

@@ -50,6 +50,13 @@ def test_the_first_of_equals_and_the_first_nan_win() -> None:
     np.testing.assert_array_equal(got, [[[0, 1, 2, 2, 3]]])
 
 
+def test_a_window_in_padding_alone_has_no_place() -> None:
+    """The window's two elements lie before and behind each plane's only one."""
+    attrs = {**ONE_AXIS, "after": (1,), "dilations": (2,)}
+    (got,) = check("max_pool_places", np.ones((2, 3, 1), np.float32), **attrs)
+    np.testing.assert_array_equal(got, np.full((2, 3, 1), -1))
+
+
 def test_inference() -> None:
     assert infer("max_pool_places", "f32[1,4,9]", **ONE_AXIS) == "i64[1,4,9]"
     assert refusal("max_pool_places", "bool[1,4,9]", **ONE_AXIS) == (

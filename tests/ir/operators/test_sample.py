@@ -28,6 +28,15 @@ def test_loops_agree(mode: str, padding: str, align: bool, sizes: tuple[int, ...
     check("sample", x, places, atol=1e-4, mode=mode, padding=padding, align_corners=align)
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_narrow_places_make_no_coarse_weights(mode: str, padding: str, dtype: type) -> None:
+    x = sample(RNG, (1, 2, 5)).astype(np.float64)
+    places = places_around((5,), (1, 9)).astype(dtype)
+    check("sample", x, places, rtol=1e-12, atol=1e-12, mode=mode, padding=padding)
+
+
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_elements_are_found_at_their_own_places(padding: str) -> None:
     x = sample(RNG, (1, 2, 3, 4))
