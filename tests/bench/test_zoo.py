@@ -27,7 +27,7 @@ def test_weights_vary(name: str) -> None:
             assert values.std() > 0, tensor.name
 
 
-@pytest.mark.parametrize("name", [*SMALL, "ppocr_rec", "minilm_l6"])
+@pytest.mark.parametrize("name", [*SMALL, "ppocr_rec", "minilm_l6", "magika", "basic_pitch"])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_inputs_fit_the_model(name: str, batch: int) -> None:
     graph = onnx.load(zoo.build(name, batch)).graph

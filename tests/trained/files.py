@@ -54,3 +54,23 @@ FLOWER = PublishedFile(
     "sklearn/datasets/images/flower.jpg",
     "a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
 )
+NAMES_ENCODER = PublishedFile(
+    "arabic-name-romanizer==0.2.0",
+    "arabic_name_romanizer/resources/encoder.onnx",
+    "f5d65df2189e5ec3929a3167d70de5f1f9eedd89dab964875039089581c5ec49",
+)
+NAMES_DECODER = PublishedFile(
+    "arabic-name-romanizer==0.2.0",
+    "arabic_name_romanizer/resources/decoder.onnx",
+    "2365c42d362313c21748750eefebf3a61fd8045f73a98644176eca538200841a",
+)
+NAMES_VOCABULARY = PublishedFile(
+    "arabic-name-romanizer==0.2.0",
+    "arabic_name_romanizer/resources/vocab.json",
+    "edfa78c35a7e36b2df5b2d99268b1d96f877a9ab88b0206d8837360326428797",
+)
+SIGNAL_PLAN_TREES = PublishedFile(
+    "atspm-detector==1.1.0",
+    "atspm_detector/weights/decode_v3.onnx",
+    "26eff1a46d782b0a9a8a6ba2c887f5625bf1c3b6ccc064fbf30f5016e84bd4d3",
+)
