@@ -23,6 +23,7 @@ from mlc.passes.graph.recognize_hard_swish import RecognizeHardSwish
 from mlc.passes.graph.recognize_layer_norm import RecognizeLayerNorm
 from mlc.passes.graph.recognize_softmax import RecognizeSoftmax
 from mlc.passes.graph.simplify import Simplify
+from mlc.passes.graph.split_groups import SplitGroups
 from mlc.passes.graph.widen_sums import WidenSums
 from mlc.target import Target
 
@@ -51,6 +52,7 @@ def graph_passes(
         Simplify(),
         FuseHorizontal(),
         ExplicitPadding(),
+        SplitGroups(),
         ChooseLayout(row_major=frozenset(row_major)),
         FuseVertical(),
     )
