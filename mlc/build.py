@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mlc.backends.llvm.constants import fill_constants
@@ -68,20 +68,7 @@ def build(
     """Compile a graph of static shapes, with the schedules that `tuning` knows."""
     variant = Variant() if tuning is None else tuning.variant(graph)
     optimized = run_passes(graph, variant.passes(target), context)
-    scheduled: dict[str, Func] = {}
-
-    def schedule(group: Group) -> Func:
-        func = _tuned(group.func, tuning, context)
-        if func is None:
-            exact = options.precision == "exact"
-            func = schedule_group(group, target, options.num_threads, exact=exact).func
-        scheduled[f"k{len(scheduled)}"] = func
-        finished = finish_loops(func)
-        if context.verify == "all":
-            verify_func(func)
-            verify_func(finished)
-        return finished
-
+    schedule = _Scheduling(target, options, context, tuning)
     with context.timed("lower"):
         program = lower_graph(optimized, schedule)
     with context.timed("emit"):
@@ -99,7 +86,7 @@ def build(
     with context.timed("texts"):
         # Now, so that a module does not keep the model's weights for the sake of its texts.
         printed = print_graph(graph, context.digests), print_graph(optimized, context.digests)
-    loops = _kernel_texts(program, scheduled)
+    loops = _kernel_texts(program, schedule.scheduled)
     texts = _texts(*printed, loops, text, target)
     _dump(context, program, loops, texts)
     return Compiled(
@@ -115,6 +102,30 @@ def build(
         texts=texts,
         versions=versions(),
     )
+
+
+@dataclass
+class _Scheduling:
+    """Schedules group after group; `scheduled` holds their loops before they are finished."""
+
+    target: Target
+    options: Options
+    context: Context
+    tuning: Tuned | None
+    scheduled: dict[str, Func] = field(default_factory=dict)
+
+    def __call__(self, group: Group) -> Func:
+        """The loops that the emitter takes."""
+        func = _tuned(group.func, self.tuning, self.context)
+        if func is None:
+            exact, threads = self.options.precision == "exact", self.options.num_threads
+            func = schedule_group(group, self.target, threads, exact=exact).func
+        self.scheduled[f"k{len(self.scheduled)}"] = func
+        finished = finish_loops(func)
+        if self.context.verify == "all":
+            verify_func(func)
+            verify_func(finished)
+        return finished
 
 
 def _tuned(func: Func, tuning: Tuned | None, context: Context) -> Func | None:
