@@ -197,13 +197,13 @@ def _decided(expr: Expr, bounds: Bounds) -> Expr:
         case Binary(op, left, right) if op in COMPARISONS and left.dtype is INDEX:
             decided = _compare(op, left, right, bounds)
             return expr if decided is None else Const(decided, BOOL)
-        case (
-            Binary("and", Const(value=value), other) | Binary("and", other, Const(value=value))
+        case Binary("and", Const(value=value), other) | Binary(
+            "and", other, Const(value=value)
         ) if other.dtype is BOOL:
             return other if value else Const(False, BOOL)
-        case (
-            Binary("or", Const(value=value), other) | Binary("or", other, Const(value=value))
-        ) if other.dtype is BOOL:
+        case Binary("or", Const(value=value), other) | Binary("or", other, Const(value=value)) if (
+            other.dtype is BOOL
+        ):
             return Const(True, BOOL) if value else other
         case Unary("not", Const(value=value)) if expr.dtype is BOOL:
             return Const(not value, BOOL)
@@ -271,9 +271,7 @@ def _split(linear: Linear, divisor: int) -> tuple[Linear, Linear]:
     return Linear(whole, quotient), Linear(rest, remainder)
 
 
-def _coarse_part(
-    linear: Linear, divisor: int, bounds: Bounds
-) -> tuple[int, Linear, Linear] | None:
+def _coarse_part(linear: Linear, divisor: int, bounds: Bounds) -> tuple[int, Linear, Linear] | None:
     """`linear = step * upper + lower` with 0 <= lower < step, where step divides `divisor`.
 
     Then `linear // divisor` is `upper // (divisor / step)`: a tile of 7 in rows of 14 has its row

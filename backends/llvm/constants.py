@@ -41,9 +41,7 @@ def fill_constants(program: Program, area: np.ndarray) -> None:
 
 
 def _store(item: PlainConstant, area: np.ndarray) -> None:
-    order = sorted(
-        range(len(item.buffer.shape)), key=lambda axis: -item.buffer.strides[axis]
-    )
+    order = sorted(range(len(item.buffer.shape)), key=lambda axis: -item.buffer.strides[axis])
     dense = np.ascontiguousarray(item.array.transpose(order) if order else item.array)
     data = dense.reshape(-1).view(np.uint8)
     area[item.place.offset : item.place.offset + data.size] = data

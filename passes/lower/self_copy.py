@@ -1,9 +1,9 @@
 """Copies of memory onto itself: what is left of a copy whose source was made in place.
 
-    out0 = concat(in0, in1), with in0 a view of the first part of out0:
+out0 = concat(in0, in1), with in0 a view of the first part of out0:
 
-    for i0 < 4: out0[i0] = in0[i0]         dropped: element by element the same addresses
-    for i0 < 4: out0[i0 + 4] = in1[i0]     kept
+for i0 < 4: out0[i0] = in0[i0]         dropped: element by element the same addresses
+for i0 < 4: out0[i0 + 4] = in1[i0]     kept
 """
 
 from __future__ import annotations

@@ -198,9 +198,7 @@ def walkers_of(index: Index, chain: Sequence[For]) -> list[Walkers | None]:
 
     A loop that walks two dimensions is a walker of neither.
     """
-    extents = {
-        loop.var: int(loop.extent.value) for loop in chain if isinstance(loop.extent, Const)
-    }
+    extents = {loop.var: int(loop.extent.value) for loop in chain if isinstance(loop.extent, Const)}
     found = [_digits(linear_form(expr), extents) for expr in index]
     uses = [name for expr in index for name in free_variables(expr)]
     return [

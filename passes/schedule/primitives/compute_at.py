@@ -86,9 +86,7 @@ def compute_at(schedule: Schedule, buffer: str, loop: str) -> Schedule:
     spans = spans_of(reads, old.shape, target.stmt.body, bounds)
     new = _shrunk(old, spans, target)
     taken = names_in(body)
-    moved = [
-        restrict(statements[n], buffer, old.shape, spans, bounds, taken) for n in producers
-    ]
+    moved = [restrict(statements[n], buffer, old.shape, spans, bounds, taken) for n in producers]
     for part in moved:
         bounds = ranges_of_loops(part, bounds)
 

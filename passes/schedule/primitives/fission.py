@@ -21,9 +21,7 @@ from mlc.passes.schedule.schedule import Schedule, primitive
 
 
 @primitive
-def fission(
-    schedule: Schedule, loop: str, *, after: int = 1, name: str | None = None
-) -> Schedule:
+def fission(schedule: Schedule, loop: str, *, after: int = 1, name: str | None = None) -> Schedule:
     """Run the first `after` statements of `loop` for all iterations, then the others in a new loop.
 
     The new loop is called `name`, or the old name with a number. Refused where different iterations

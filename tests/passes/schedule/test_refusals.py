@@ -290,9 +290,7 @@ def test_strides_that_do_not_merge():
 
 
 def test_parts_that_depend_on_each_other():
-    func = parse_func(
-        "func f(x: f32[9], y: f32[9]) { for i in 8 { x[i] = y[i] y[i + 1] = x[i] } }"
-    )
+    func = parse_func("func f(x: f32[9], y: f32[9]) { for i in 8 { x[i] = y[i] y[i + 1] = x[i] } }")
     with pytest.raises(ScheduleError) as caught:
         PRIMITIVES["fission"](Schedule(func), "i")
     assert caught.value.message == (
