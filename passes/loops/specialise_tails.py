@@ -9,7 +9,8 @@ each.
     for o in 9 { if o < 8 { for i in 6 unroll { … } } else { for i in 1 unroll { … } } }
 
 The versions stand inside parallel loops that are perfectly nested, which stay so; the last
-iteration of an unrolled loop comes after it.
+iteration of an unrolled loop comes after it. An unrolled loop whose extent is open even then (it
+changes from each iteration around to the next) is not unrolled.
 """
 
 from __future__ import annotations
@@ -26,8 +27,16 @@ from mlc.passes.loops.simplify import simplify_stmt
 
 def specialise_tails(func: Func) -> Func:
     """Version the bodies of loops whose last iteration is a smaller tile."""
-    body = _specialise(func.body, {})
+    body = _rolled(_specialise(func.body, {}))
     return func if body is func.body else replace(func, body=body)
+
+
+def _rolled(stmt: Stmt) -> Stmt:
+    """Unrolled loops whose extent is still open as plain ones."""
+    new = rebuild_stmt(stmt, _rolled, lambda e: e, lambda b: b)
+    if isinstance(new, For) and new.kind == "unroll" and not isinstance(new.extent, Const):
+        return For(new.var, new.extent, "serial", new.body)
+    return new
 
 
 def _specialise(stmt: Stmt, bounds: dict[str, Range]) -> Stmt:

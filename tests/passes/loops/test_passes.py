@@ -234,3 +234,12 @@ def test_vectors_that_overlap_go_to_the_stack() -> None:
         assert func.body.buffer.scope == scope
         assert any(isinstance(e, Ramp) for e in walk_exprs(func.body))
         assert {e.buffer.scope for e in walk_exprs(func.body) if isinstance(e, Load)} >= {scope}
+
+
+def test_a_loop_that_shrinks_from_turn_to_turn_is_not_unrolled() -> None:
+    func = parse_func(
+        """func f(x: f32[4,4], y: f32[4,4]) {
+          for i in 4 { for unroll j in 4 - i { y[i, j] = x[i, j] } }
+        }"""
+    )
+    all_keep_results(func, func)
