@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import mlc
@@ -131,6 +132,9 @@ def test_refused_expressions(pattern: str, message: str) -> None:
 @pytest.mark.parametrize("mode", ["TF", "IDF", "TFIDF"])
 @pytest.mark.parametrize("shape", [(6,), (2, 3)])
 def test_ngrams(mode: str, shape: tuple[int, ...]) -> None:
+    version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+    if mode != "TF" and version < (1, 24):
+        pytest.skip("onnxruntime 1.23, the last for Python 3.10, reads the weights by column")
     size = ",".join(map(str, shape))
     model = parse(f"""
     g (string[{size}] x) => (y) {{
