@@ -43,6 +43,9 @@ def agree(model: onnx.ModelProto, array: np.ndarray) -> None:
 @pytest.mark.parametrize("gaps", [0, 2])
 @pytest.mark.parametrize("shape", [(7,), (3, 6), (1, 2)])
 def test_ngrams(mode: str, least: int, most: int, gaps: int, shape: tuple[int, ...]) -> None:
+    version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+    if mode != "TF" and version < (1, 24):
+        pytest.skip("onnxruntime 1.23, the last for Python 3.10, reads the weights by column")
     array = np.random.default_rng(3).integers(4, 9, shape)
     attributes = {
         "mode": mode,
