@@ -10,8 +10,6 @@ include those of the import; their memory does.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from rich.table import Table
 
 import mlc
 from bench import zoo
+from bench.fresh_process import in_fresh_process, peak_memory
 
 MEBIBYTE = 1 << 20
 
@@ -45,10 +44,10 @@ def main(
     path = zoo.build(model)
     with tempfile.TemporaryDirectory() as folder:
         cache, dump = Path(folder) / "cache", Path(folder) / "dump"
-        idle = _in_fresh_process(_import_only)
-        cold = _in_fresh_process(_compile, path, threads, cache, None)
-        warm = _in_fresh_process(_compile, path, threads, cache, None)
-        _in_fresh_process(_compile, path, threads, None, dump)
+        idle = in_fresh_process(_timed, _import_only)
+        cold = in_fresh_process(_timed, _compile, path, threads, cache, None)
+        warm = in_fresh_process(_timed, _compile, path, threads, cache, None)
+        in_fresh_process(_timed, _compile, path, threads, None, dump)
         passes = json.loads((dump / "timing.json").read_text())
     weights = path.stat().st_size
     table = Table(title=f"compiling {model} ({weights / MEBIBYTE:.0f} MiB of weights)")
@@ -82,26 +81,12 @@ def _compile(path: Path, threads: int, cache: Path | None, dump: Path | None) ->
     mlc.compile(path, target="host", num_threads=threads, cache=cache or False, dump=dump)
 
 
-def _in_fresh_process(function: Callable[..., None], *arguments: Any) -> Cost:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_timed, args=(theirs, function, arguments))
-    process.start()
-    theirs.close()
-    cost: Cost = ours.recv()
-    process.join()
-    return cost
-
-
-def _timed(connection: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _timed(function: Callable[..., None], *arguments: Any) -> Cost:
     if function is not _import_only:
         _import_only()
     started = time.perf_counter()
     function(*arguments)
-    seconds = time.perf_counter() - started
-    # Linux counts in kibibytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    connection.send(Cost(seconds, peak))
+    return Cost(time.perf_counter() - started, peak_memory())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ as a program in use does; the others load the ONNX file.
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from rich.table import Table
 import mlc
 from bench import zoo
 from bench.engines import ENGINES, Feeds
+from bench.fresh_process import in_fresh_process, peak_memory
 from bench.models import DEFAULT_MODELS
 from bench.race import installed_engines
 from bench.report import write_figures
@@ -58,11 +57,11 @@ def main(
 def peak_of(engine: str, path: Path, feeds: Feeds) -> int:
     """The bytes that loading and running a model takes at most."""
     if engine != "mlc":
-        return _in_fresh_process(_run_engine, engine, path, feeds)
+        return in_fresh_process(_grown, _run_engine, engine, path, feeds)
     with tempfile.TemporaryDirectory() as folder:
         artifact = Path(folder) / "model"
-        _in_fresh_process(_compile, path, artifact)
-        return _in_fresh_process(_run_artifact, artifact, feeds)
+        in_fresh_process(_grown, _compile, path, artifact)
+        return in_fresh_process(_grown, _run_artifact, artifact, feeds)
 
 
 def _compile(path: Path, artifact: Path) -> None:
@@ -81,26 +80,10 @@ def _run_engine(engine: str, path: Path, feeds: Feeds) -> None:
         run()
 
 
-def _in_fresh_process(function: Callable[..., None], *arguments: Any) -> int:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_measured, args=(theirs, function, arguments))
-    process.start()
-    theirs.close()
-    peak: int = ours.recv()
-    process.join()
-    return peak
-
-
-def _measured(connection: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    before = _peak()
+def _grown(function: Callable[..., None], *arguments: Any) -> int:
+    before = peak_memory()
     function(*arguments)
-    connection.send(_peak() - before)
-
-
-def _peak() -> int:
-    """The most memory that this process held; Linux counts in kibibytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_memory() - before
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def compile(
     shapes: input name → shape, for inputs whose shape the model leaves open: numbers fix
         dimensions, strings name those that stay open.
     num_threads: None takes every processor there is; 1 makes code without a thread pool.
-    precision: "exact" forbids algorithms that round otherwise than plain sums; or "fast".
+    precision: "exact" forbids algorithms that round otherwise than plain sums, and the shorter exp,
+        tanh and erf, whose largest error is 6 ulp and whose denormal results are 0; or "fast".
     dump: a folder for the IR after each pass, the loops, LLVM IR and assembly of each kernel, the
         reasons of fusion and the time of each step; it makes the model be compiled anew.
     cache: True for the user's cache folder, False for none, or a folder.

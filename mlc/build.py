@@ -38,7 +38,7 @@ class Options:
     """What a compilation may be told beside the model and the target.
 
     `precision`: "exact" forbids algorithms that round differently from the plain sums (Winograd)
-    and functions of more than 3 ulp, "fast" allows them where their error is bounded.
+    and the shorter functions of `FAST_MATH`, "fast" allows them: their error is bounded.
     `check_bounds`: compiled code checks every access.
     """
 

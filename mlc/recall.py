@@ -53,9 +53,20 @@ def note(folder: Path, question: str, files: Mapping[Path, FileState], key: str)
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         _drop_oldest(folder)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False) as file:
-            json.dump({"key": key, "files": states}, file)
-        Path(file.name).replace(folder / question)
+        _write(folder / question, json.dumps({"key": key, "files": states}))
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it, or nothing."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
+        unfinished = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def _drop_oldest(folder: Path) -> None:

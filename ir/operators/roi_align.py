@@ -196,19 +196,8 @@ def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, pr
         r = (Var(f"{prefix}r0"), Var(f"{prefix}r1"))
         (valid, rows), (fits, columns) = (a.taps(i[0], i[2 + k], r[k]) for k, a in enumerate(axes))
         image = wrapped(Load(images, i[:1]), data.shape[0])
-        parts = [
-            Binary(
-                "mul",
-                _as(Load(data, (image, i[1], row, column)), dtype),
-                Binary("mul", row_weight, column_weight),
-            )
-            for row, row_weight in rows
-            for column, column_weight in columns
-        ]
         op = "max" if maximum else "add"
-        value: Expr = parts[0]
-        for part in parts[1:]:
-            value = Binary(op, value, part)
+        value = _weighted(data, (image, i[1]), rows, columns, op, dtype)
         outside = accumulate("max", out, i, number(0, out.dtype)) if maximum else None
         body: Stmt = If(
             Binary("and", valid, fits), accumulate(op, out, i, _as(value, out.dtype)), outside
@@ -239,6 +228,30 @@ def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, pr
     for axis in axes:
         body = Alloc(axis.span, Alloc(axis.samples, body))
     return body
+
+
+def _weighted(
+    data: Buffer,
+    plane: Index,
+    rows: Sequence[tuple[Expr, Expr]],
+    columns: Sequence[tuple[Expr, Expr]],
+    op: str,
+    dtype: DType,
+) -> Expr:
+    """The four elements around a place by their weights, added up or the greatest of them."""
+    parts = [
+        Binary(
+            "mul",
+            _as(Load(data, (*plane, row, column)), dtype),
+            Binary("mul", row_weight, column_weight),
+        )
+        for row, row_weight in rows
+        for column, column_weight in columns
+    ]
+    value: Expr = parts[0]
+    for part in parts[1:]:
+        value = Binary(op, value, part)
+    return value
 
 
 def _as(value: Expr, dtype: DType) -> Expr:

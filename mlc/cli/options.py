@@ -83,7 +83,7 @@ PrecisionName = Annotated[
     Precision,
     typer.Option(
         envvar="MLC_PRECISION",
-        help="exact: no algorithm that rounds otherwise than plain sums.",
+        help="exact: nothing that rounds otherwise than plain sums, no shorter exp, tanh, erf.",
         rich_help_panel=_PANEL,
     ),
 ]

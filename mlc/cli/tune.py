@@ -37,64 +37,74 @@ def duration(text: str) -> float:
         raise typer.BadParameter(error.message) from None
 
 
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget", "-b", parser=duration, metavar="10m",
+        show_default="10m, unless --trials is given", help="Time for all of it.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="The most measurements.", rich_help_panel=_PANEL)
+]
+StrategyName = Annotated[
+    Strategy, typer.Option(help="How candidates are chosen.", rich_help_panel=_PANEL)
+]
+DatabasePath = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MLC_DATABASE", metavar="FILE", show_default="the user's",
+        help="Where measurements are kept.", rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+Records = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from", metavar="FILE",
+        help="Measurements of other models or machines to learn from; repeatable.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers measure.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+Emulator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COMMAND", help="What runs programs of another architecture: qemu-aarch64.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
+Seed = Annotated[int, typer.Option(min=0, help="Of all chance.", rich_help_panel=_PANEL)]
+Reports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Write what happened: drawings as .html, figures as .json; repeatable."
+    ),
+]
+
+
 def tune_model(
     model: options.ModelPath,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            "--budget", "-b", parser=duration, metavar="10m",
-            show_default="10m, unless --trials is given", help="Time for all of it.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="The most measurements.", rich_help_panel=_PANEL)
-    ] = None,
-    strategy: Annotated[
-        Strategy, typer.Option(help="How candidates are chosen.", rich_help_panel=_PANEL)
-    ] = Strategy.evolutionary,
-    database: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="MLC_DATABASE", metavar="FILE", show_default="the user's",
-            help="Where measurements are kept.", rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    records: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from", metavar="FILE",
-            help="Measurements of other models or machines to learn from; repeatable.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers measure.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    emulator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COMMAND", help="What runs programs of another architecture: qemu-aarch64.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.", rich_help_panel=_PANEL)] = 0,
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write what happened: drawings as .html, figures as .json; repeatable.",
-        ),
-    ] = None,
+    budget: Budget = None,
+    trials: Trials = None,
+    strategy: StrategyName = Strategy.evolutionary,
+    database: DatabasePath = None,
+    records: Records = None,
+    workers: Workers = None,
+    emulator: Emulator = None,
+    seed: Seed = 0,
+    report: Reports = None,
     target: options.TargetName = "host",
     shape: options.Shapes = None,
     threads: options.Threads = None,
     precision: options.PrecisionName = options.Precision.fast,
-) -> None:  # fmt: skip
+) -> None:
     """Search faster schedules for a model's kernels, by measuring candidates on this machine.
 
     Ctrl-C ends the search and keeps what was found; another run goes on from there. Afterwards

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.backends.llvm.emit.driver import PROGRAM_DECLARATIONS
 from mlc.backends.llvm.emit.function import workspaces
 from mlc.backends.llvm.emit.module import emit_functions
 from mlc.backends.llvm.link import link_executable
@@ -29,18 +30,6 @@ from tests.backends.harness import Argument
 from tests.backends.models import poisoned
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-_DECLARATIONS = """\
-declare ptr @aligned_alloc(i64, i64)
-declare ptr @fopen(ptr, ptr)
-declare i64 @fread(ptr, i64, i64, ptr)
-declare i64 @fwrite(ptr, i64, i64, ptr)
-declare i32 @fclose(ptr)
-declare ptr @mlc_pool_create(i32)
-declare void @mlc_pool_destroy(ptr)
-@reading = private constant [3 x i8] c"rb\\00"
-@writing = private constant [3 x i8] c"wb\\00"
-"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,7 @@ def run_program(
 
 
 def _driver(call: str, blocks: Sequence[Block], threads: int) -> str:
-    lines = [_DECLARATIONS]
+    lines = [PROGRAM_DECLARATIONS]
     if "@mlc_run" in call:
         lines.append("declare i32 @mlc_run(ptr)")
     else:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from mlc.backends.llvm.emit.timing import TIME
 
-_DECLARATIONS = f"""\
+PROGRAM_DECLARATIONS = """\
 declare ptr @aligned_alloc(i64, i64)
 declare ptr @fopen(ptr, ptr)
 declare i64 @fread(ptr, i64, i64, ptr)
@@ -20,7 +20,6 @@ declare i64 @fwrite(ptr, i64, i64, ptr)
 declare i32 @fclose(ptr)
 declare ptr @mlc_pool_create(i32)
 declare void @mlc_pool_destroy(ptr)
-declare i64 @{TIME}(ptr, ptr, i64)
 @reading = private constant [3 x i8] c"rb\\00"
 @writing = private constant [3 x i8] c"wb\\00"
 """
@@ -74,7 +73,8 @@ def emit_driver(
         "  ret i32 0",
         "}",
     ]
-    return "\n".join([_DECLARATIONS, *declared, *lines])
+    timed = f"declare i64 @{TIME}(ptr, ptr, i64)"
+    return "\n".join([PROGRAM_DECLARATIONS, timed, *declared, *lines])
 
 
 def _table(name: str, offsets: Sequence[int]) -> list[str]:

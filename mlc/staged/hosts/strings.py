@@ -13,7 +13,7 @@ import numpy as np
 
 from mlc.errors import DtypeError, ModelError, ShapeError
 from mlc.importers.onnx.node import NodeView
-from mlc.staged.hosts.expressions import compile_expression
+from mlc.staged.hosts.regular_expressions import compile_expression
 
 Array = np.ndarray[Any, Any]
 
