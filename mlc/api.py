@@ -17,6 +17,7 @@ from mlc.backends.llvm.targets import resolve
 from mlc.build import Options, build, machine_of, provide_assembly
 from mlc.cache import CompileCache, cache_key, open_cache
 from mlc.errors import ArtifactError, CompileError, InputError, ShapeError, TargetError
+from mlc.file_state import file_state
 from mlc.fingerprint import sources_digest, versions
 from mlc.importers.onnx import import_model
 from mlc.importers.onnx.demand import NeedsValue
@@ -27,7 +28,6 @@ from mlc.ir.text import print_graph
 from mlc.ir.verify import verify_graph
 from mlc.passes.context import Context, VerifyLevel
 from mlc.passes.dump import DumpFolder
-from mlc.recall import file_state
 from mlc.runtime.compiled import Compiled
 from mlc.runtime.module import Module
 from mlc.runtime.processor import check_machine

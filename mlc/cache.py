@@ -1,9 +1,10 @@
 """The compile cache: modules compiled before, found by what they were compiled from.
 
 An entry is an artifact whose folder's name is its key. Entries appear by atomic rename and are
-checked when loaded; one that is damaged is removed and counts as absent. The folder is the user's
-alone, because what lies in it is run. The entries used least recently go when the whole grows over
-its bound.
+checked when loaded; one that is damaged is removed and counts as absent. Their weights are checked
+anew only when something may have changed them: see `mlc.stamp`. The folder is the user's alone,
+because what lies in it is run. The entries used least recently go when the whole grows over its
+bound.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from mlc.errors import ArtifactError, CacheError
-from mlc.recall import FileState, note, recalled
+from mlc.file_state import FileState
+from mlc.recall import note, recalled
 from mlc.runtime.artifact import load
 from mlc.runtime.artifact_writer import Linker, is_artifact, write_artifact
 from mlc.runtime.compiled import Compiled
-from mlc.runtime.manifest import MANIFEST
+from mlc.runtime.manifest import MANIFEST, Manifest
 from mlc.runtime.module import Module
 from mlc.runtime.native import ObjectLoader
+from mlc.stamp import Stamp
 
 DEFAULT_MAX_BYTES = 8 << 30
 """Bound on the size of a cache folder, unless told otherwise."""
@@ -104,7 +107,13 @@ class CompileCache:
         if not entry.is_dir():
             return None
         try:
-            module = load(entry, num_threads, object_loader=object_loader, linker=linker)
+            module = load(
+                entry,
+                num_threads,
+                object_loader=object_loader,
+                linker=linker,
+                known=_stamp(entry),
+            )
         except ArtifactError:
             _remove(entry)
             return None
@@ -120,7 +129,8 @@ class CompileCache:
         if not is_artifact(entry):
             _remove(entry)
         try:
-            write_artifact(compiled, entry, linker=linker, texts=compiled.texts.without("asm"))
+            texts = compiled.texts.without("asm")
+            _leave_stamp(entry, write_artifact(compiled, entry, linker=linker, texts=texts))
         except ArtifactError as error:
             if not is_artifact(entry):  # or another process stored it in the same moment
                 self._report(CacheError(error.message))
@@ -215,6 +225,17 @@ def _remove(path: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _stamp(entry: Path) -> Stamp:
+    return Stamp(entry / "stamp")
+
+
+def _leave_stamp(entry: Path, manifest: Manifest) -> None:
+    """Spare the first load too what writing computed; another process may just have removed it."""
+    name = manifest.constants_file
+    with contextlib.suppress(OSError):
+        _stamp(entry).learn((entry / name).stat(), manifest.files[name].digest)
 
 
 def _touch(entry: Path) -> None:

@@ -12,23 +12,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-FileState = tuple[int, int, int, int, int]
-"""Device, inode, size in bytes, and the nanoseconds of the last change of contents and of inode."""
+from mlc.file_state import FileState, file_state
+from mlc.whole_file import write_whole
 
 MOST_NOTES = 1024
 _SETTLED_NANOSECONDS = 2_000_000_000
 _MOST_BYTES = 1 << 20
-
-
-def file_state(status: os.stat_result) -> FileState:
-    """What tells a file that nobody touched from one that somebody did."""
-    changed = status.st_mtime_ns, status.st_ctime_ns
-    return (status.st_dev, status.st_ino, status.st_size, *changed)
 
 
 def recalled(folder: Path, question: str) -> str | None:
@@ -53,20 +46,7 @@ def note(folder: Path, question: str, files: Mapping[Path, FileState], key: str)
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         _drop_oldest(folder)
-        _write(folder / question, json.dumps({"key": key, "files": states}))
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it, or nothing."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        unfinished = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            unfinished.replace(path)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
+        write_whole(folder / question, json.dumps({"key": key, "files": states}))
 
 
 def _drop_oldest(folder: Path) -> None:

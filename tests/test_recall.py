@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import mlc
 from mlc import recall
-from mlc.recall import MOST_NOTES, file_state, note, recalled
+from mlc.file_state import file_state
+from mlc.recall import MOST_NOTES, note, recalled
 
 QUESTION, KEY = "0" * 64, "f" * 64
 LONG_AGO = 1_500_000_000

@@ -16,7 +16,7 @@ from pathlib import Path
 from mlc.errors import ArtifactError, MlcError
 from mlc.runtime.artifact_writer import Linker
 from mlc.runtime.compiled import OBJECT, Code, Compiled
-from mlc.runtime.digest import block_digest
+from mlc.runtime.digest import KnownDigest, block_digest
 from mlc.runtime.manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -41,16 +41,18 @@ def load(
     *,
     object_loader: ObjectLoader | None = None,
     linker: Linker | None = None,
+    known: KnownDigest | None = None,
 ) -> Module:
     """Load what `Module.save` wrote.
 
     `num_threads` None takes the number it was compiled with. An artifact that was saved where there
     was no linker holds a relocatable object: `object_loader` brings it into this process, by
-    default the compiler's, when that is installed. Raises `ArtifactError`.
+    default the compiler's, when that is installed. `known` may spare the digest of the constants.
+    Raises `ArtifactError`.
     """
     folder = Path(path)
     try:
-        compiled, code_path = read_artifact(folder)
+        compiled, code_path = read_artifact(folder, known)
         code: LoadedCode
         check_machine(compiled.machine)
         if compiled.code.kind == OBJECT:
@@ -64,14 +66,14 @@ def load(
         raise
 
 
-def read_artifact(folder: Path) -> tuple[Compiled, Path]:
+def read_artifact(folder: Path, known: KnownDigest | None = None) -> tuple[Compiled, Path]:
     """Check and read an artifact, without running anything; also where its code is."""
     manifest = _read_manifest(folder)
     for name, record in manifest.files.items():
         _check_file(folder, name, record)
     code_path = folder / manifest.code_file
     try:
-        constants = _read_constants(folder, manifest)
+        constants = _read_constants(folder, manifest, known)
         code = code_path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read the artifact: {error.strerror}") from None
@@ -125,10 +127,14 @@ def _check_digest(name: str, record: FileRecord, *parts: bytes | memoryview) -> 
         raise ArtifactError(f"file {name!r} is damaged: its digest does not fit")
 
 
-def _read_constants(folder: Path, manifest: Manifest) -> Bytes:
+def _read_constants(folder: Path, manifest: Manifest, known: KnownDigest | None) -> Bytes:
     name, size = manifest.constants_file, manifest.constants_bytes
-    constants = map_constants(folder / name, size)
-    _check_digest(name, manifest.files[name], header(size), constants.data)
+    record = manifest.files[name]
+    constants, status = map_constants(folder / name, size)
+    if known is None or not known.vouches(status, record.digest):
+        _check_digest(name, record, header(size), constants.data)
+        if known is not None:
+            known.learn(status, record.digest)
     return constants
 
 

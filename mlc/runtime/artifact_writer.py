@@ -50,11 +50,11 @@ def write_artifact(
     *,
     linker: Linker | None = None,
     texts: Texts | None = None,
-) -> None:
+) -> Manifest:
     """Write `compiled` to the folder `path`, with all of its texts or only `texts`.
 
-    An artifact at `path` is replaced, an empty folder filled. Raises `ArtifactError` when anything
-    else is there, or when the folder cannot be written.
+    Gives the manifest it wrote. An artifact at `path` is replaced, an empty folder filled. Raises
+    `ArtifactError` when anything else is there, or when the folder cannot be written.
     """
     target = Path(path)
     _check_replaceable(target)
@@ -65,8 +65,10 @@ def write_artifact(
         ) as scratch:
             folder = Path(scratch, "new")
             folder.mkdir()
-            _write_files(compiled, folder, _linked(compiled, linker), texts or compiled.texts)
+            code = _linked(compiled, linker)
+            manifest = _write_files(compiled, folder, code, texts or compiled.texts)
             _put_in_place(folder, target, Path(scratch, "old"))
+            return manifest
     except OSError as error:
         raise ArtifactError(f"cannot write {target}: {error.strerror or error}") from None
 
@@ -108,7 +110,7 @@ def _linked(compiled: Compiled, linker: Linker | None) -> Code:
     return code if shared is None else Code(SHARED, shared)
 
 
-def _write_files(compiled: Compiled, folder: Path, code: Code, texts: Texts) -> None:
+def _write_files(compiled: Compiled, folder: Path, code: Code, texts: Texts) -> Manifest:
     digest = hashlib.sha256(code.data).hexdigest()
     code_file = f"model-{digest[:16]}{_CODE_SUFFIX[code.kind]}"
     constants = compiled.constants
@@ -133,6 +135,7 @@ def _write_files(compiled: Compiled, folder: Path, code: Code, texts: Texts) -> 
         versions=compiled.versions,
     )
     _write(folder / MANIFEST, manifest.encode())
+    return manifest
 
 
 def _write_texts(

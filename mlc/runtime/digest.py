@@ -7,14 +7,26 @@ by side, because a model's weights are what loading it waits for.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from mlc.runtime.threads import available_processors
 
 BLOCK_BYTES = 4 << 20
 _MOST_THREADS = 8
 """More than this memory cannot feed."""
+
+
+class KnownDigest(Protocol):
+    """Remembers the digest of a file, so that it need not be computed while nothing changes."""
+
+    def vouches(self, status: os.stat_result, digest: str) -> bool:
+        """Whether the file with this status is known to have the digest."""
+
+    def learn(self, status: os.stat_result, digest: str) -> None:
+        """Remember the digest; the status was taken before the file was read."""
 
 
 def block_digest(*parts: bytes | memoryview) -> str:

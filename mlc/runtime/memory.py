@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ def align(data: Bytes) -> Bytes:
     return copy
 
 
-def map_file(path: Path) -> Bytes:
-    """The bytes of a file that is not empty, mapped read-only; pages are read when touched."""
+def map_file(path: Path) -> tuple[Bytes, os.stat_result]:
+    """The bytes of a file that is not empty, mapped read-only, and the status of this very file.
+
+    Pages are read when touched.
+    """
     with path.open("rb") as file:
+        status = os.fstat(file.fileno())
         mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapping, np.uint8)
+    return np.frombuffer(mapping, np.uint8), status

@@ -7,6 +7,7 @@ so that the data starts on a cache line of the file, and so of a mapping of it.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from mlc.errors import ArtifactError
@@ -25,12 +26,15 @@ def header(size: int) -> bytes:
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text
 
 
-def map_constants(path: Path, size: int) -> Bytes:
-    """Map the `size` bytes of data; `ArtifactError` when the file is not what `header` begins."""
+def map_constants(path: Path, size: int) -> tuple[Bytes, os.stat_result]:
+    """Map the `size` bytes of data, and tell the status of their file.
+
+    Raises `ArtifactError` when the file is not what `header` begins.
+    """
     expected = header(size)
     if path.stat().st_size != len(expected) + size:
         raise ArtifactError(f"{path.name} does not hold {size} bytes of constants")
-    mapped = map_file(path)
+    mapped, status = map_file(path)
     if mapped[: len(expected)].tobytes() != expected:
         raise ArtifactError(f"{path.name} has an unexpected header")
-    return mapped[len(expected) :]
+    return mapped[len(expected) :], status
