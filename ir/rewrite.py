@@ -29,7 +29,7 @@ from mlc.ir.expr import (
     mul,
     sub,
 )
-from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Seq, Stmt, Store, seq
+from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store, seq
 
 ExprMap = Callable[[Expr], Expr]
 
@@ -124,6 +124,8 @@ def statement_exprs(stmt: Stmt) -> tuple[Expr, ...]:
     match stmt:
         case Store(index=index, value=value):
             return (*index, value)
+        case Prefetch(index=index):
+            return index
         case For(extent=extent):
             return (extent,)
         case If(condition=condition):
@@ -162,6 +164,12 @@ def rebuild_stmt(
             if same and all(a is b for a, b in zip(index, new_index, strict=True)):
                 return stmt
             return Store(new_buffer, new_index, new_value)
+        case Prefetch(buffer, index):
+            new_index, new_buffer = tuple([on_expr(part) for part in index]), on_buffer(buffer)
+            same = new_buffer is buffer
+            if same and all(a is b for a, b in zip(index, new_index, strict=True)):
+                return stmt
+            return Prefetch(new_buffer, new_index)
         case For(var, extent, kind, body):
             new_extent, new_body = on_expr(extent), on_stmt(body)
             if new_extent is extent and new_body is body:
@@ -210,7 +218,7 @@ def substitute(stmt: Stmt, replacement: Mapping[str, Expr]) -> Stmt:
 
 
 def replace_buffers(stmt: Stmt, replacement: Mapping[str, Buffer]) -> Stmt:
-    """Replace buffers, found by name, in stores, loads and allocations; indices stay."""
+    """Replace buffers, found by name, in accesses and allocations; indices stay."""
 
     def on_buffer(buffer: Buffer) -> Buffer:
         return replacement.get(buffer.name, buffer)

@@ -76,6 +76,17 @@ class Store(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch(Stmt):
+    """Ask for the cache line at `index` ahead of its use; a hint, which changes no value.
+
+    The strides place the index, which may leave its dimensions and the buffer: that cannot fault.
+    """
+
+    buffer: Buffer
+    index: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class For(Stmt):
     """Run `body` with `var` = 0 … extent − 1. Kind: serial, parallel, vector or unroll."""
 

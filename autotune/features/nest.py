@@ -16,7 +16,7 @@ from mlc.autotune.features.arithmetic import Operations, count_operations
 from mlc.ir.affine import bounds_of
 from mlc.ir.expr import Const, Expr, Load
 from mlc.ir.rewrite import children, free_variables, walk_expr
-from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Seq, Stmt, Store
+from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store
 from mlc.target import Target
 
 
@@ -140,6 +140,8 @@ class _Walk:
         parts: list[_Part] = []
         straight: list[Stmt] = []
         for stmt in body:
+            if isinstance(stmt, Prefetch):  # no work: what it fetches is read anyway
+                continue
             if _is_straight(stmt):
                 straight.append(stmt)
                 continue
@@ -212,7 +214,7 @@ class _Walk:
 
 def _is_straight(stmt: Stmt) -> bool:
     match stmt:
-        case Store():
+        case Store() | Prefetch():
             return True
         case If(_, then, otherwise):
             return _is_straight(then) and (otherwise is None or _is_straight(otherwise))

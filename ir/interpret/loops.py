@@ -1,6 +1,7 @@
 """Runs a `Func` on NumPy arrays, slowly and exactly: the oracle of everything that changes loops.
 
-Loops of every kind run in serial order. Each index is checked against the shape of its buffer.
+Loops of every kind run in serial order. Each index is checked against the shape of its buffer, but
+for those of prefetches, which do nothing.
 Allocated buffers start full of NaN (a fixed odd number for integers), whenever they are entered.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 from mlc.errors import VerifyError
 from mlc.ir.interpret.arithmetic import poison
 from mlc.ir.interpret.expressions import Array, Expressions, Frame
-from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Seq, Stmt, Store
+from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store
 
 Execute = Callable[[Frame], None]
 
@@ -127,6 +128,10 @@ def _store(build: Expressions, stmt: Store) -> Execute:
     return execute
 
 
+def _prefetch(build: Expressions, stmt: Prefetch) -> Execute:
+    return lambda frame: None
+
+
 def _if(build: Expressions, stmt: If) -> Execute:
     condition, then = build.build(stmt.condition), _statement(build, stmt.then)
     otherwise = _statement(build, stmt.otherwise) if stmt.otherwise is not None else None
@@ -168,6 +173,7 @@ def _alloc(build: Expressions, stmt: Alloc) -> Execute:
 _BUILDERS: dict[type, Callable[[Expressions, Any], Execute]] = {
     For: _for,
     Store: _store,
+    Prefetch: _prefetch,
     If: _if,
     Seq: _seq,
     Alloc: _alloc,

@@ -6,6 +6,7 @@ The grammar, with `#` comments and free use of white space:
     prepare   = "prepare" the rest of a func
     buffer    = name ":" dtype "[" int, … "]" ["strides" "[" int, … "]"] [scope] ["align" int]
     statement = name "[" expr, … "]" "=" expr
+              | "prefetch" name "[" expr, … "]"
               | "for" [kind] name "in" expr block
               | "if" expr block ["else" block]
               | "alloc" buffer block
@@ -40,7 +41,19 @@ from mlc.ir.expr import (
     Var,
 )
 from mlc.ir.functions import FUNCTIONS
-from mlc.ir.stmt import LOOP_KINDS, SCOPES, Alloc, Buffer, For, Func, If, Stmt, Store, seq
+from mlc.ir.stmt import (
+    LOOP_KINDS,
+    SCOPES,
+    Alloc,
+    Buffer,
+    For,
+    Func,
+    If,
+    Prefetch,
+    Stmt,
+    Store,
+    seq,
+)
 from mlc.ir.text.print_loops import default_call_type
 from mlc.ir.text.syntax import BRACKETED, INFIX, PREFIX
 from mlc.ir.text.tokens import Token, Tokens
@@ -147,10 +160,15 @@ class LoopParser:
             return If(condition, then, self.block() if self.tokens.accept("else") else None)
         if self.tokens.accept("alloc"):
             return self._alloc()
-        buffer = self._known_buffer(self.tokens.peek(), self.tokens.name("a buffer or a statement"))
-        index = self.expressions("[", "]")
+        if self.tokens.accept("prefetch"):
+            return Prefetch(*self._place("a buffer"))
+        buffer, index = self._place("a buffer or a statement")
         self.tokens.expect("=")
         return Store(buffer, index, self.expr())
+
+    def _place(self, expected: str) -> tuple[Buffer, tuple[Expr, ...]]:
+        buffer = self._known_buffer(self.tokens.peek(), self.tokens.name(expected))
+        return buffer, self.expressions("[", "]")
 
     def _for(self) -> Stmt:
         tokens = self.tokens

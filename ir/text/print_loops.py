@@ -26,7 +26,7 @@ from mlc.ir.expr import (
     Var,
 )
 from mlc.ir.functions import FUNCTIONS
-from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Seq, Stmt, Store
+from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store
 from mlc.ir.text.lines import WIDTH, Line
 from mlc.ir.text.syntax import INFIX, PREFIX, PREFIX_BINDS, location, name, number
 
@@ -138,6 +138,11 @@ def _store_lines(stmt: Store, names: Names, depth: int) -> Iterator[Line]:
     yield Line(depth, f"{place} = {_print(stmt.value, names)}", stmt)
 
 
+def _prefetch_lines(stmt: Prefetch, names: Names, depth: int) -> Iterator[Line]:
+    place = f"{names.buffer(stmt.buffer.name)}[{_list(stmt.index, names)}]"
+    yield Line(depth, f"prefetch {place}", stmt)
+
+
 def _for_lines(stmt: For, names: Names, depth: int) -> Iterator[Line]:
     kind = "" if stmt.kind == "serial" else f"{stmt.kind} "
     extent = _print(stmt.extent, names)
@@ -168,6 +173,7 @@ def _alloc_lines(stmt: Alloc, names: Names, depth: int) -> Iterator[Line]:
 
 _STATEMENTS: dict[type, Callable[[Any, Names, int], Iterator[Line]]] = {
     Store: _store_lines,
+    Prefetch: _prefetch_lines,
     For: _for_lines,
     If: _if_lines,
     Seq: _seq_lines,

@@ -40,7 +40,7 @@ BRACKETED = frozenset(("cast", "shuffle", *FUNCTIONS))
 """Functions that may have something in `<…>` before their arguments."""
 
 KEYWORDS = BRACKETED.union(
-    ("func", "graph", "prepare", "const", "for", "in", "if", "else", "alloc", "loc"),
+    ("func", "graph", "prepare", "const", "for", "in", "if", "else", "alloc", "loc", "prefetch"),
     ("true", "false", "nan", "inf", "serial", "parallel", "vector", "unroll"),
 )
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")

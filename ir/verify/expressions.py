@@ -85,8 +85,14 @@ class ExpressionRules:
         if expr.dtype != dtype or expr.lanes != 1:
             self.fail(f"{what} is {_described(expr)}, not {dtype}", expr)
 
-    def check_access(self, buffer: Buffer, index: Sequence[Expr], whole: Expr | None) -> None:
-        """Check the buffer and the index of a load (`whole`) or of a store (None)."""
+    def check_access(
+        self,
+        buffer: Buffer,
+        index: Sequence[Expr],
+        whole: Expr | None,
+        may_leave: bool = False,
+    ) -> None:
+        """Check the buffer and the index of a load (`whole`) or of a statement (None)."""
         known = self.buffers.get(buffer.name)
         if known is None:
             self.fail(f"buffer '{buffer.name}' is not in scope", whole)
@@ -103,7 +109,7 @@ class ExpressionRules:
         lengths = {part.lanes for part in index} - {1}
         if len(lengths) > 1:
             self.fail(f"indices of '{buffer.name}' are vectors of different lengths", whole)
-        if self.certain:
+        if self.certain and not may_leave:
             for part, dim in zip(index, buffer.shape, strict=True):
                 self._check_bounds(buffer, part, dim, whole)
 

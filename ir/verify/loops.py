@@ -9,7 +9,19 @@ from mlc.errors import VerifyError
 from mlc.ir.dtype import BOOL, INDEX
 from mlc.ir.expr import Const, Expr
 from mlc.ir.rewrite import walk
-from mlc.ir.stmt import LOOP_KINDS, SCOPES, Alloc, Buffer, For, Func, If, Seq, Stmt, Store
+from mlc.ir.stmt import (
+    LOOP_KINDS,
+    SCOPES,
+    Alloc,
+    Buffer,
+    For,
+    Func,
+    If,
+    Prefetch,
+    Seq,
+    Stmt,
+    Store,
+)
 from mlc.ir.text.lines import excerpt
 from mlc.ir.text.print_loops import func_lines, print_expr
 from mlc.ir.text.syntax import name
@@ -24,7 +36,8 @@ def verify_func(func: Func) -> None:
 
     The rules: names of loop variables and buffers are unique and used only inside what binds them,
     and every use of a buffer agrees with its declaration; types and vector lengths agree
-    throughout; indices fit the rank of their buffer and, where that can be decided, stay inside it;
+    throughout; indices fit the rank of their buffer and, where that can be decided, stay inside it
+    (but for prefetches, which are scalar and not of registers);
     parallel loops stand at the top: around them are sequences and arena allocations, serial loops,
     and inside these other parallel loops;
     vector loops hold no loops; a `Seq` holds several statements and no `Seq`; constants are written
@@ -160,6 +173,15 @@ def _store(check: _FuncRules, stmt: Store) -> None:
         check.fail(f"{value.lanes} lanes are stored to {lanes} places", print_expr(value))
 
 
+def _prefetch(check: _FuncRules, stmt: Prefetch) -> None:
+    check.rules.check_access(stmt.buffer, stmt.index, None, may_leave=True)
+    if stmt.buffer.scope == "register":
+        check.fail(f"'{stmt.buffer.name}' has scope register and cannot be prefetched")
+    lanes = max((part.lanes for part in stmt.index), default=1)
+    if lanes != 1:
+        check.fail(f"{lanes} places of '{stmt.buffer.name}' are prefetched at once")
+
+
 def _if(check: _FuncRules, stmt: If) -> None:
     check.rules.check_scalar(stmt.condition, BOOL, "a condition")
     check.inside(stmt.then, certain=False, at_top=False)
@@ -186,6 +208,7 @@ def _alloc(check: _FuncRules, stmt: Alloc) -> None:
 _RULES: dict[type, Callable[[_FuncRules, Any], None]] = {
     For: _for,
     Store: _store,
+    Prefetch: _prefetch,
     If: _if,
     Seq: _seq,
     Alloc: _alloc,

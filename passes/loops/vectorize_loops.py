@@ -40,7 +40,7 @@ from mlc.ir.rewrite import (
     substitute_expr,
     walk_expr,
 )
-from mlc.ir.stmt import For, Func, If, Seq, Stmt, Store, seq
+from mlc.ir.stmt import For, Func, If, Prefetch, Seq, Stmt, Store, seq
 
 MAX_LANES = 64
 _REDUCTIONS = {"add": "reduce_add", "mul": "reduce_mul", "max": "reduce_max", "min": "reduce_min"}
@@ -105,6 +105,8 @@ class _Vectorizer:
         match stmt:
             case Store():
                 return self.store(stmt)
+            case Prefetch(index=index) if all(map(self.is_uniform, index)):
+                return stmt
             case Seq(body=body):
                 return seq(self.statement(part) for part in body)
             case For(var, extent, kind, body) if self.is_uniform(extent) and kind != "vector":

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from mlc.ir.affine import Bounds, simplify
 from mlc.ir.expr import Expr, Load, Var
-from mlc.ir.rewrite import map_expr, map_exprs, rebuild_stmt, substitute_expr
-from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
+from mlc.ir.rewrite import map_expr, map_exprs, map_stmt, rebuild_stmt, substitute_expr
+from mlc.ir.stmt import Alloc, Buffer, For, Prefetch, Stmt, Store
 from mlc.passes.schedule.location import fresh
 
 Index = tuple[Expr, ...]
@@ -32,7 +32,10 @@ def substitute(stmt: Stmt, replacement: Mapping[str, Expr], bounds: Bounds) -> S
 def rewrite_accesses(
     stmt: Stmt, name: str, new: Buffer, on_index: IndexMap, bounds: Bounds
 ) -> Stmt:
-    """Let all loads and stores of the buffer `name` go to `new`, at `on_index` of their index."""
+    """Let all loads and stores of the buffer `name` go to `new`, at `on_index` of their index.
+
+    What is prefetched is the old buffer still.
+    """
 
     def indices(index: Index) -> Index:
         return tuple([simplify(part, bounds) for part in on_index(index)])
@@ -52,6 +55,17 @@ def rewrite_accesses(
         return part
 
     return on_stmt(stmt)
+
+
+def lay_out_anew(stmt: Stmt, new: Buffer, old: str, on_index: IndexMap, bounds: Bounds) -> Stmt:
+    """Put the buffer `new` in the place of `old`, whose prefetches follow its loads and stores."""
+
+    def on_stmt(part: Stmt) -> Stmt:
+        if isinstance(part, Prefetch) and part.buffer.name == old:
+            return Prefetch(new, tuple([simplify(i, bounds) for i in on_index(part.index)]))
+        return part
+
+    return map_stmt(rewrite_accesses(stmt, old, new, on_index, bounds), on_stmt)
 
 
 def replace_loads(stmt: Stmt, name: str, value: Callable[[Index], Expr], bounds: Bounds) -> Stmt:

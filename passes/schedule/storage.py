@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlc.ir.rewrite import map_stmt, walk
 from mlc.ir.stmt import Alloc, Buffer, For, Func, Stmt
 from mlc.passes.schedule.location import RefusalError, ranges_of_loops
-from mlc.passes.schedule.rewriting import IndexMap, rewrite_accesses
+from mlc.passes.schedule.rewriting import IndexMap, lay_out_anew
 
 STACK_BYTES = 256 * 1024
 """Most bytes of a temporary on the stack of the thread that runs the iteration."""
@@ -58,7 +58,7 @@ def with_buffer(func: Func, new: Buffer, on_index: IndexMap = lambda index: inde
 
     params = tuple([new if buffer.name == new.name else buffer for buffer in func.params])
     bounds = ranges_of_loops(func.body)
-    body = rewrite_accesses(func.body, new.name, new, on_index, bounds)
+    body = lay_out_anew(func.body, new, new.name, on_index, bounds)
     if params == func.params:
         body = map_stmt(body, redeclare)
     prepare = tuple(

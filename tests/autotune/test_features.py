@@ -83,6 +83,11 @@ def test_a_register_tile_counted_by_hand() -> None:
     )
 
 
+def test_prefetches_are_no_work() -> None:
+    ahead = TILE.replace("for k in 64 {", "for k in 64 { prefetch w[p + 1, 0, r * 512 + k * 8]")
+    assert named(parse_func(ahead)) == named(parse_func(TILE))
+
+
 def test_what_is_written_counts_as_touched_once() -> None:
     copy = parse_func("func f(x: f32[64], y: f32[64]) { for i in 64 { y[i] = x[i] } }")
     assert named(copy)["memory.touched"] == pytest.approx(math.log2(1 + 512), rel=1e-6)

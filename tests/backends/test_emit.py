@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlc.backends.llvm.emit.module import emit_functions
 from mlc.backends.llvm.host import detect
 from mlc.ir.dtype import F32, F64, I8, I16, I32, I64, U8, U16
 from mlc.ir.expr import Binary, Const, Load, Var
@@ -72,6 +73,23 @@ def check(
     )
     for number, wanted in enumerate(kernel.case.expected):
         assert_close(found[f"out{number}"], wanted, f"out{number} of {kernel.case.op}")
+
+
+def test_a_prefetch_may_point_anywhere() -> None:
+    """It is in the code, does nothing, and is no access beyond a buffer."""
+    func = parse_func(
+        """func f(x: f32[4,16], y: f32[4,16]) {
+          for i in 4 {
+            prefetch x[i + 1, i * 4096]
+            for j in 16 { y[i, j] = x[i, j] }
+          }
+        }"""
+    )
+    x = np.arange(64, dtype=np.float32).reshape(4, 16)
+    for target in targets():
+        found = run_compiled(finish_loops(func), {"x": x}, target, check_bounds=True)
+        np.testing.assert_array_equal(found["y"], x)
+    assert "call void @llvm.prefetch" in emit_functions([func], "x86_64-unknown-linux-gnu")
 
 
 def check_any(data: st.DataObject, op: str) -> None:

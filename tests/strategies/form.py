@@ -37,6 +37,7 @@ from mlc.ir.stmt import (
     For,
     Func,
     If,
+    Prefetch,
     Stmt,
     Store,
     seq,
@@ -46,7 +47,7 @@ from mlc.ir.types import TensorType
 Array = np.ndarray[Any, np.dtype[Any]]
 
 names = st.one_of(
-    st.sampled_from(["i", "x.1", "for", "max", "exp", "nan", "parallel", "_", "cast"]),
+    st.sampled_from(["i", "x.1", "for", "max", "exp", "nan", "parallel", "prefetch", "_", "cast"]),
     st.text(max_size=6),
 )
 dtypes = st.sampled_from(list(DTYPES.values()))
@@ -107,7 +108,7 @@ def _nodes(inner: st.SearchStrategy[Expr], known: Sequence[Buffer]) -> st.Search
 
 @st.composite
 def _statements(draw: st.DrawFn, known: Sequence[Buffer], depth: int) -> Stmt:
-    kinds = ["store", "for", "if", "seq", "alloc"] if known else ["alloc", "seq"]
+    kinds = ["store", "prefetch", "for", "if", "seq", "alloc"] if known else ["alloc", "seq"]
     kind = draw(st.sampled_from(kinds if depth else ["store" if known else "seq"]))
     exprs = expressions(known)
     inner = _statements(known, depth - 1)
@@ -115,6 +116,9 @@ def _statements(draw: st.DrawFn, known: Sequence[Buffer], depth: int) -> Stmt:
         case "store":
             index = draw(st.lists(exprs, max_size=2).map(tuple))
             return Store(draw(st.sampled_from(list(known))), index, draw(exprs))
+        case "prefetch":
+            index = draw(st.lists(exprs, max_size=2).map(tuple))
+            return Prefetch(draw(st.sampled_from(list(known))), index)
         case "for":
             return For(draw(names), draw(exprs), draw(st.sampled_from(LOOP_KINDS)), draw(inner))
         case "if":

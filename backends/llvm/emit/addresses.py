@@ -189,8 +189,9 @@ def guarded(state: State, buffer: Buffer, pointer: str, first: IndexValue, reach
     return state.builder.op(f"select i1 {inside}, ptr {pointer}, ptr @mlc_spare_memory")
 
 
-def address(state: State, buffer: Buffer, linear: Linear) -> str:
-    """The pointer to the element at a linear offset in `buffer`."""
+def address(state: State, buffer: Buffer, linear: Linear, *, inside: bool = True) -> str:
+    """The pointer to the element at a linear offset, which is `inside` of `buffer` or anywhere."""
+    step = "getelementptr inbounds" if inside else "getelementptr"
     terms, constant = _resolve(state, linear)
     pointer = state.pointers[buffer.name]
     element = memory_type_name(buffer.dtype)
@@ -202,9 +203,9 @@ def address(state: State, buffer: Buffer, linear: Linear) -> str:
             part = _scaled(state, *terms[position])
             total = part if not total else state.hoisted(level, f"add i64 {total}, {part}")
             position += 1
-        text = f"getelementptr inbounds {element}, ptr {pointer}, i64 {total}"
+        text = f"{step} {element}, ptr {pointer}, i64 {total}"
         pointer = state.hoisted(level, text)
     if constant:
-        text = f"getelementptr inbounds {element}, ptr {pointer}, i64 {constant}"
+        text = f"{step} {element}, ptr {pointer}, i64 {constant}"
         pointer = state.op(text)
     return pointer

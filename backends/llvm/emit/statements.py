@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlc.backends.llvm.emit.addresses import (
+    address,
     checked_address,
     index_value,
     offset_of,
@@ -21,7 +22,10 @@ from mlc.backends.llvm.text_builder import memory_type_name, type_name
 from mlc.ir.affine import bounds_of
 from mlc.ir.expr import Const
 from mlc.ir.rewrite import stores_of
-from mlc.ir.stmt import Alloc, For, If, Seq, Stmt, Store
+from mlc.ir.stmt import Alloc, For, If, Prefetch, Seq, Stmt, Store
+
+_NEAR = 2
+"""Locality of what is prefetched: into the second-level cache; the first holds what is in use."""
 
 
 def emit_statement(state: State, stmt: Stmt) -> None:
@@ -49,6 +53,15 @@ def _store(state: State, stmt: Store) -> None:
         return
     pointer = checked_address(state, buffer, offset)
     store_vector(state, buffer, pointer, value, offset.lanes, stride)
+
+
+def _prefetch(state: State, stmt: Prefetch) -> None:
+    """A read of data to come; no bounds are checked, as it touches no memory that is not there."""
+    offset = offset_of(state, stmt.buffer, stmt.index)
+    pointer = address(state, stmt.buffer, offset.linear, inside=False)
+    state.builder.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    arguments = f"ptr {pointer}, i32 0, i32 {_NEAR}, i32 1"
+    state.builder.line(f"call void @llvm.prefetch.p0({arguments})")
 
 
 def _alloc(state: State, stmt: Alloc) -> None:
@@ -168,6 +181,7 @@ def _branches(
 _EMITTERS: dict[type, Callable[..., None]] = {
     Seq: _seq,
     Store: _store,
+    Prefetch: _prefetch,
     Alloc: _alloc,
     For: _for,
     If: _if,

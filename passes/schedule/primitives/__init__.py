@@ -11,6 +11,7 @@ from mlc.passes.schedule.primitives.merge_dims import merge_dims
 from mlc.passes.schedule.primitives.pack import pack
 from mlc.passes.schedule.primitives.parallel import parallel
 from mlc.passes.schedule.primitives.partition import partition
+from mlc.passes.schedule.primitives.prefetch import prefetch
 from mlc.passes.schedule.primitives.reorder import reorder
 from mlc.passes.schedule.primitives.rfactor import rfactor
 from mlc.passes.schedule.primitives.set_scope import set_scope
@@ -33,6 +34,7 @@ _ALL = (
     pack,
     parallel,
     partition,
+    prefetch,
     reorder,
     rfactor,
     set_scope,
@@ -60,6 +62,7 @@ __all__ = [
     "pack",
     "parallel",
     "partition",
+    "prefetch",
     "reorder",
     "rfactor",
     "set_scope",

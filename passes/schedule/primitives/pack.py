@@ -17,7 +17,7 @@ from mlc.passes.schedule.location import (
     names_in,
     ranges_of_loops,
 )
-from mlc.passes.schedule.rewriting import Index, rewrite_accesses
+from mlc.passes.schedule.rewriting import Index, lay_out_anew, rewrite_accesses
 from mlc.passes.schedule.schedule import Schedule, primitive
 from mlc.passes.schedule.storage import with_buffer
 
@@ -99,13 +99,14 @@ def pack(
     new = layout.packed(fresh(name or f"{buffer}_packed", taken))
     nests = layout.nests(new, taken)
     bounds = ranges_of_loops(schedule.func.body)
-    body = rewrite_accesses(schedule.func.body, buffer, new, layout.index, bounds)
     func = schedule.func
     if old.scope == "constant":
         prepare = Func(f"{func.name}_pack_{buffer}", (old, new), block((), nests), func.loc)
         new_params = tuple([new if param.name == buffer else param for param in func.params])
+        body = lay_out_anew(func.body, new, buffer, layout.index, bounds)
         func = replace(func, params=new_params, body=body, prepare=(*func.prepare, prepare))
         return Schedule(func, schedule.trace)
+    body = rewrite_accesses(func.body, buffer, new, layout.index, bounds)
     return schedule.with_body(block((new,), [*nests, body]))
 
 

@@ -212,6 +212,12 @@ def test_allocations_start_undefined_each_time() -> None:
     np.testing.assert_array_equal(out, [np.nan, 5, np.nan])
 
 
+def test_prefetches_do_nothing_wherever_they_point() -> None:
+    x = np.arange(4, dtype=np.float32)
+    run_func(parse_func("func f(x: f32[4]) { for i in 9 { prefetch x[i * 1000 - 1] } }"), [x])
+    np.testing.assert_array_equal(x, np.arange(4))
+
+
 def test_prepare_functions_run_first() -> None:
     func = parse_func(
         """

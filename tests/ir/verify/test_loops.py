@@ -37,6 +37,7 @@ def test_programs_are_well_formed(func: Func) -> None:
         "func f(x: f32[8]) { x[ramp(0, 1, 8)] = x[ramp(7, -1, 8)] + broadcast(1.0:f32, 8) }",
         "func f(x: f32[2,4]) { x[0, ramp(0, 1, 4)] = shuffle<3,2,1,0>(x[1, ramp(0, 1, 4)]) }",
         "func f(x: f32[8], y: f32[]) { y[] = reduce_add(x[ramp(0, 1, 8)]) }",
+        "func f(x: f32[2,4]) { for i in 2 { prefetch x[i + 1, i * 64 - 1] } }",
         """
         func f(x: f32[2,2]) {
           alloc t: f32[2] arena {
@@ -156,6 +157,32 @@ f: 4 lanes are stored to 1 places
   2 |   x[0] = x[ramp(0, 1, 4)]
     |          ^
   3 | }""",
+        ),
+        (
+            """\
+func f(x: f32[8]) {
+  prefetch x[ramp(0, 1, 4)]
+}""",
+            """\
+f: 4 places of 'x' are prefetched at once
+  1 | func f(x: f32[8]) {
+  2 |   prefetch x[ramp(0, 1, 4)]
+    |   ^
+  3 | }""",
+        ),
+        (
+            """\
+func f() {
+  alloc t: f32[8] register {
+    prefetch t[0]
+  }
+}""",
+            """\
+f: 't' has scope register and cannot be prefetched
+  2 |   alloc t: f32[8] register {
+  3 |     prefetch t[0]
+    |     ^
+  4 |   }""",
         ),
         (
             """\

@@ -181,6 +181,14 @@ def test_vectorize_cuts_into_powers_of_two() -> None:
     ]
 
 
+def test_vectorize_keeps_a_prefetch_that_is_the_same_in_all_lanes() -> None:
+    turns(
+        vectorize_loops,
+        "func f(x: f32[8], y: f32[8]) { for vector v in 8 { prefetch x[64] y[v] = x[v] } }",
+        "func f(x: f32[8], y: f32[8]) { prefetch x[64] y[ramp(0, 1, 8)] = x[ramp(0, 1, 8)] }",
+    )
+
+
 def test_vectorize_adds_lanes_up() -> None:
     func = vectorize_loops(
         parse_func("func f(x: f32[8], y: f32[1]) { for vector v in 8 { y[0] = y[0] + x[v] } }")

@@ -99,6 +99,7 @@ def fission_arguments(data: st.DataObject, schedule: Schedule) -> tuple[Any, ...
 CHOOSERS: dict[str, Chooser] = {
     "alternate": lambda d, s: (loop(d, s), loop(d, s)),
     "split": lambda d, s: (loop(d, s), factor(d)),
+    "prefetch": lambda d, s: (buffer(d, s), loop(d, s), loop(d, s)),
     "partition": lambda d, s: (loop(d, s), factor(d)),
     "rfactor": lambda d, s: (loop(d, s), factor(d)),
     "fission": fission_arguments,

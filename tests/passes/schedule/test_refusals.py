@@ -169,6 +169,18 @@ SHARED = """func f(x: f32[4], y: f32[4]) {
   }
 }"""
 
+PANELS = """func f(w: f32[2,8,16], v: f32[8,32], y: f32[3,32]) {
+  for p in 2 {
+    for r in 3 {
+      for k in 8 {
+        for vector j in 16 {
+          y[r, p * 16 + j] = y[r, p * 16 + j] + w[p, k, j] * v[k, p * 16 + j]
+        }
+      }
+    }
+  }
+}"""
+
 CASES = [
     (PREFIX_SUM, "split", ("n", 4), "loop 'n' not found"),
     (PREFIX_SUM, "split", ("i", 0), "factor 0 of loop 'i' is not positive"),
@@ -182,6 +194,47 @@ CASES = [
     (TAILS, "alternate", ("i", "o"), "the extent of loop 'i' is not constant"),
     (SWEEPS, "alternate", ("i", "s"), "loop 'i' carries a dependence through 'x'"),
     (TILES, "alternate", ("o", "s"), "the extent of loop 'i' depends on loop 'o'"),
+    (PANELS, "prefetch", ("z", "r", "k"), "no buffer 'z'"),
+    (PANELS, "prefetch", ("y", "r", "k"), "'y' is no parameter that is only read"),
+    (
+        PANELS.replace("w: f32[2,8,16]", "w: f32[2,8,16] strides[16,32,1]"),
+        "prefetch",
+        ("w", "r", "k"),
+        "'w' is not dense",
+    ),
+    (PANELS, "prefetch", ("w", "r", "r"), "loop 'r' is not inside loop 'r'"),
+    (PANELS, "prefetch", ("w", "r", "j"), "loop 'j' is vector"),
+    (
+        PANELS.replace("v[k,", "w[p, 0, j] * v[k,"),
+        "prefetch",
+        ("w", "r", "k"),
+        "'w' is read in 2 places inside loop 'k', not one",
+    ),
+    (
+        PANELS.replace("w[p, k, j]", "w[p, k * k % 8, j]"),
+        "prefetch",
+        ("w", "r", "k"),
+        "the index of 'w' is not a sum of loops inside 'r'",
+    ),
+    (PANELS, "prefetch", ("w", "p", "k"), "loop 'p' moves on in 'w'"),
+    (
+        PANELS.replace("w[p, k, j]", "w[0, k, j]"),
+        "prefetch",
+        ("w", "r", "k"),
+        "no loop around 'r' moves on in 'w'",
+    ),
+    (
+        PANELS,
+        "prefetch",
+        ("v", "r", "k"),
+        "panels of 'v' overlap: iterations of loop 'p' are 16 elements apart, and read from 240",
+    ),
+    (
+        PANELS.replace("for r in 3", "for r in 1"),
+        "prefetch",
+        ("w", "r", "k"),
+        "loop 'r' runs once: the next panel of 'w' is fetched as it comes",
+    ),
     (NEST, "parallel", ("k",), "iterations of loop 'k' touch the same elements of 'y'"),
     (DEEP, "parallel", ("k",), "loop 'k' is inside loop 'j'"),
     (TAILS, "parallel", ("i",), "the extent of loop 'i' is not constant"),
