@@ -40,12 +40,14 @@ from mlc.passes.schedule.templates.base import (
     Knobs,
     Machine,
     Space,
+    attempt,
     final_loops,
     inline_cheap,
     inner_loops,
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction_in_parts import apply_in_parts
+from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead
 from mlc.passes.schedule.templates.matrix import (
     Shape,
     anchor_of,
@@ -149,6 +151,8 @@ class Contraction:
         unrolled = int(knobs.get("unroll", 1))
         schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape, unrolled)
         schedule = pack_columns(schedule, anchor, knobs)
+        if knobs.get("prefetch"):
+            schedule = attempt(fetch_ahead, schedule, f"{anchor.inputs[1]}_packed", outer[-1])
         schedule = schedule_nests(schedule, machine, skip=outer[:1])
         work = anchor.node.output.type.elements * shape.depth
         if machine.threads > 1 and work > PARALLEL_ELEMENTS:

@@ -27,10 +27,12 @@ from mlc.passes.schedule.templates.base import (
     Knobs,
     Machine,
     Space,
+    attempt,
     inline_cheap,
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction import Contraction
+from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead
 from mlc.passes.schedule.templates.matrix import clamped_rows
 from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import (
@@ -120,6 +122,8 @@ class Convolution:
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)
+        if knobs.get("prefetch"):
+            schedule = attempt(fetch_ahead, schedule, f"{anchor.inputs[1]}_winograd", "p_block")
         return schedule_nests(schedule, machine, skip=NESTS)
 
 
