@@ -21,7 +21,7 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Space
 from mlc.passes.schedule.templates.select import default_knobs, schedule_group, spaces
 
-_OTHER_BOX = 0.1
+_OTHER_BOX = 0.25
 """How often a mutation leaves its box, where there are several."""
 
 
@@ -54,8 +54,8 @@ class TaskSpace:
         return any(_inside(knobs, box) for box in self.boxes)
 
     def sample(self, rng: random.Random) -> Knobs:
-        """A point: first a box, large ones a little more often, then one value of each knob."""
-        weights = [1 + math.log(size) for size in self._sizes]
+        """A point: first a box, by the root of its size, then one value of each knob."""
+        weights = [math.sqrt(size) for size in self._sizes]
         (box,) = rng.choices(self.boxes, weights)
         return {name: rng.choice(values) for name, values in box.items()}
 

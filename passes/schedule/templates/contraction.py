@@ -11,18 +11,20 @@ their right side.
 
 Knobs: `rows` and `columns` of the tile, of rows as many as the registers hold; `order` of the tile
 loops ("columns" keeps a panel of weights in cache while the rows stream past, "rows" the other way
-round); `unroll`, steps of the reduction at once; `depth`, the part of the reduction after which the
-accumulators are stored, 0 for none; `shared`, how many of the two tile loops the threads share;
-`pack`, whether the columns are laid out anew; `algorithm` of a convolution: "implicit_gemm" has the
-rows of a tile go on in the next line of the image, "direct" ends them with the line.
+round); `block`, tiles of the inner one of these loops that are done before the outer one moves on,
+0 for all; `unroll`, steps of the reduction at once; `channels` of a convolution that go through all
+positions of the kernel, 0 for all of them through one position after the other; `depth`, the part
+of the reduction after which the accumulators are stored, 0 for none, and `parts`, whether the loop
+over parts is "inside" or "outside" of the outer tile loop; `shared`, how many of the tile loops the
+threads share; `pack` and `pack_rows`, whether the columns and the rows are laid out anew;
+`prefetch`, whether the tiles fetch the next panel of weights, where these stream past;
+`algorithm` of a convolution: "implicit_gemm" has the rows of a tile go on in the next line of the
+image, "direct" ends them with the line.
 """
 
 from __future__ import annotations
 
-from typing import cast
-
 from mlc.ir.operator import Kind
-from mlc.ir.rewrite import buffers_of
 from mlc.ir.stmt import For
 from mlc.passes.lower.group import Group, Stage
 from mlc.passes.schedule.primitives import (
@@ -47,6 +49,7 @@ from mlc.passes.schedule.templates.base import (
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction_in_parts import apply_in_parts
+from mlc.passes.schedule.templates.contraction_space import contraction_spaces, default_tile
 from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead
 from mlc.passes.schedule.templates.matrix import (
     Shape,
@@ -54,22 +57,16 @@ from mlc.passes.schedule.templates.matrix import (
     by_lines,
     clamped_rows,
     fuse_rows,
-    pack_choices,
     pack_columns,
-    reduction_length,
+    pack_rows,
     shape_of,
+    shared_loops,
     tile_output,
 )
 from mlc.passes.schedule.templates.nests import schedule_nests
-from mlc.passes.schedule.templates.register_tile import candidate_tiles, choose_tile
 
-_PAGE = 4096
-_ROWS_IN_ONE_SET = 8
-"""Ways of the first-level cache on the CPUs there are."""
 _SMALL_REDUCTION = 4
 """A channel loop this short is unrolled."""
-_UNROLLS = (1, 2, 4, 8)
-_DEPTHS = (64, 128, 256, 512, 1024)
 
 
 class Contraction:
@@ -83,51 +80,25 @@ class Contraction:
         return len(anchors) == 1 and anchors[0].node.op in ("matmul", "conv")
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
-        """All tiles that fit the registers, both orders; with the reduction whole, and in parts."""
+        """Promising tiles, by their columns; with the reduction whole, and in parts."""
         anchor = anchor_of(group)
-        shape = shape_of(anchor)
-        bits = anchor.node.output.type.dtype.bits
-        columns = shape.columns // shape.groups
-        tiles = candidate_tiles(shape.rows, columns, machine.target, bits)
-        length = reduction_length(anchor)
-        box: dict[str, tuple[int | str | bool, ...]] = {
-            "rows": tuple(sorted({tile.rows for tile in tiles})),
-            "columns": tuple(sorted({tile.columns for tile in tiles})),
-            "order": ("columns", "rows"),
-        }
-        whole = {**box, "unroll": tuple(n for n in _UNROLLS if length % n == 0)}
-        if machine.threads > 1:
-            whole["shared"] = (0, 1, 2)
-        packs = pack_choices(group, anchor)
-        if len(packs) > 1:
-            whole["pack"] = packs
-        if len(shape.row_axes) > 1 and anchor.node.op == "conv":
-            whole["algorithm"] = ("implicit_gemm", "direct")
-        depths = tuple(depth for depth in _DEPTHS if depth < length)
-        return (whole, {**box, "depth": depths}) if depths else (whole,)
+        return contraction_spaces(group, anchor, shape_of(anchor), machine)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The rule of `register_tile`; weights that fit the second-level cache stay there."""
         anchor = anchor_of(group)
         shape = shape_of(anchor)
-        bits = anchor.node.output.type.dtype.bits
-        columns = shape.columns // shape.groups
-        ways = _ROWS_IN_ONE_SET if _rows_collide(group, anchor, shape) else shape.rows
-        tile = choose_tile(shape.rows, columns, machine.target, bits, ways)
+        tile = default_tile(group, anchor, shape, machine)
         fits = shape.weight_bytes <= machine.target.l2_bytes // 2
+        whole = contraction_spaces(group, anchor, shape, machine)[0]
         knobs: dict[str, int | str | bool] = {
+            **{name: values[0] for name, values in whole.items()},
             "rows": tile.rows,
             "columns": tile.columns,
             "order": "rows" if fits and shape.rows > tile.rows else "columns",
-            "unroll": 1,
         }
         if machine.threads > 1:
             knobs["shared"] = 2
-        packs = pack_choices(group, anchor)
-        if len(packs) > 1:
-            knobs["pack"] = packs[0]
-        if len(shape.row_axes) > 1 and anchor.node.op == "conv":
-            knobs["algorithm"] = "implicit_gemm"
         return knobs
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
@@ -148,52 +119,41 @@ class Contraction:
         outer, inner = order[:-2], order[-2:]
         schedule = compute_at(schedule, anchor.outputs[0], outer[-1])
         schedule = set_scope(schedule, anchor.outputs[0], "register")
-        unrolled = int(knobs.get("unroll", 1))
-        schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape, unrolled)
+        schedule = _shape_inner_nests(schedule, anchor, outer[-1], inner, shape, knobs)
         schedule = pack_columns(schedule, anchor, knobs)
         if knobs.get("prefetch"):
             schedule = attempt(fetch_ahead, schedule, f"{anchor.inputs[1]}_packed", outer[-1])
+        if knobs.get("pack_rows"):
+            schedule = pack_rows(schedule, anchor, shape, knobs)
         schedule = schedule_nests(schedule, machine, skip=outer[:1])
         work = anchor.node.output.type.elements * shape.depth
         if machine.threads > 1 and work > PARALLEL_ELEMENTS:
-            for loop in outer[: len(outer) - 2 + int(knobs.get("shared", 2))]:
+            for loop in shared_loops(order, knobs):
                 schedule = parallel(schedule, loop)
         return schedule
 
 
-def _rows_collide(group: Group, anchor: Stage, shape: Shape) -> bool:
-    """Whether neighbouring rows of the input lie a multiple of a page apart.
-
-    Their elements then compete for one set of the first-level cache.
-    """
-    source = buffers_of(group.func).get(anchor.inputs[0])
-    if source is None:  # a constant of one element
-        return False
-    axis, step = len(source.shape) - 2, 1
-    if anchor.node.op == "conv":
-        axis = shape.row_axes[-1]
-        step = cast("tuple[int, ...]", anchor.node.attrs["strides"])[-1]
-    apart = step * source.strides[axis] * source.dtype.bytes
-    return apart % _PAGE == 0 and shape.depth > 1
-
-
 def _shape_inner_nests(
-    schedule: Schedule, anchor: Stage, loop: str, inner: list[str], shape: Shape, unrolled: int
+    schedule: Schedule, anchor: Stage, loop: str, inner: list[str], shape: Shape, knobs: Knobs
 ) -> Schedule:
     """Reductions outside, rows unrolled, columns as vectors, in every nest of the tile."""
-    prefix, axis = anchor.prefix, shape.column_axis
+    prefix, axis, channels = anchor.prefix, shape.column_axis, int(knobs.get("channels", 0))
     columns = {f"{prefix}i{axis}", f"{prefix}z{axis}", inner[1]}
     for path in inner_loops(schedule.func.body, loop):
         reduced = [name for name in path if name.startswith(f"{prefix}r")]
         reduced = [*reduced[1:], *reduced[:1]]  # kernel positions, then channels
+        if reduced and channels:
+            names = (f"{reduced[-1]}_b", f"{reduced[-1]}_c")
+            schedule = split(schedule, reduced[-1], channels, names=names)
+            reduced = [names[0], *reduced[:-1], names[1]]
         column = [name for name in path if name in columns]
-        rows = [name for name in path if name not in reduced and name not in column]
+        rows = [name for name in path if name not in column and not name.startswith(f"{prefix}r")]
         if len(path) > 1 and path != [*reduced, *rows, *column]:
             schedule = reorder(schedule, *reduced, *rows, *column)
         for name in rows:
             schedule = unroll(schedule, name)
         if reduced:
-            schedule = _unroll_reduction(schedule, reduced[-1], unrolled)
+            schedule = _unroll_reduction(schedule, reduced[-1], int(knobs.get("unroll", 1)))
         for name in column:
             schedule = vectorize(schedule, name)
     return schedule

@@ -10,7 +10,9 @@
           total = tile
     output = epilogue(total)
 
-It pays where a panel of the weights, as deep as the whole reduction, is larger than a cache.
+It pays where a panel of the weights, as deep as the whole reduction, is larger than a cache. Where
+the knob `parts` is "outside", the loop over parts goes around both tile loops: then it is the rows
+that stay in cache, while all weights stream past once.
 """
 
 from __future__ import annotations
@@ -35,7 +37,13 @@ from mlc.passes.schedule.templates.base import (
     reads,
     stride_of,
 )
-from mlc.passes.schedule.templates.matrix import Shape, fuse_rows, pack_columns, tile_output
+from mlc.passes.schedule.templates.matrix import (
+    Shape,
+    fuse_rows,
+    pack_columns,
+    pack_rows,
+    tile_output,
+)
 from mlc.passes.schedule.templates.nests import schedule_nests
 
 
@@ -53,14 +61,18 @@ def apply_in_parts(
     *outer, first, second, row, column = order
     parts = (f"{depth}_o", f"{depth}_i")
     schedule = split(schedule, depth, int(knobs["depth"]), names=parts)
-    schedule = reorder(schedule, *outer, first, parts[0], second, *kernel, parts[1], row, column)
+    outside = knobs.get("parts") == "outside"
+    around = (*outer, parts[0], first) if outside else (*outer, first, parts[0])
+    schedule = reorder(schedule, *around, second, *kernel, parts[1], row, column)
     schedule = cache_write(schedule, total, second, "register", name=tile)
     schedule = _shape_copies(schedule, second, total, tile)
     schedule = vectorize(unroll(schedule, row), column)
     schedule = pack_columns(schedule, anchor, knobs)
-    schedule = schedule_nests(schedule, machine, skip=[*outer, first])
+    if knobs.get("pack_rows"):
+        schedule = pack_rows(schedule, anchor, shape, knobs)
+    schedule = schedule_nests(schedule, machine, skip=around)
     if machine.threads > 1:
-        for loop in (*outer, first):
+        for loop in (first, second) if outside else (*outer, first):
             schedule = parallel(schedule, loop)
     return schedule
 

@@ -108,7 +108,10 @@ def fuse_rows(
 def tile_output(
     schedule: Schedule, loops: Sequence[str], rows: str, shape: Shape, knobs: Knobs
 ) -> tuple[Schedule, list[str]]:
-    """Split rows and columns; returns the loops in order, the two of the tile last."""
+    """Split rows and columns; returns the loops in order, the two of the tile last.
+
+    With the knob `block`, the tiles of the inner loop go in blocks of so many, in a loop around.
+    """
     outer, columns = [loops[axis] for axis in shape.outer], loops[shape.column_axis]
     if shape.groups > 1:
         names = (f"{columns}_g", f"{columns}_c")
@@ -120,7 +123,22 @@ def tile_output(
     tiles = [column_names[0], row_names[0]]
     if knobs["order"] == "rows":
         tiles.reverse()
+    block = int(knobs.get("block", 0))
+    if block:
+        streamed = tiles[1]
+        names = (f"{streamed}_b", f"{streamed}_t")
+        schedule = split(schedule, streamed, block, names=names)
+        tiles = [names[0], tiles[0], names[1]]
     return schedule, [*outer, *tiles, row_names[1], column_names[1]]
+
+
+def shared_loops(order: Sequence[str], knobs: Knobs) -> Sequence[str]:
+    """Of the loops that `tile_output` gave, those that the threads share.
+
+    All around the tile loops, and of these the first two, or as many as the knob `shared` says.
+    """
+    tile_loops = 3 if int(knobs.get("block", 0)) else 2
+    return order[: len(order) - 2 - tile_loops + int(knobs.get("shared", 2))]
 
 
 def pack_choices(group: Group, anchor: Stage) -> tuple[bool, ...]:
@@ -142,10 +160,14 @@ def pack_columns(schedule: Schedule, anchor: Stage, knobs: Knobs) -> Schedule:
         return schedule
     rank = len(buffer.shape)
     if anchor.node.op == "conv":
-        order: list[int | tuple[int, str]] = [(0, "outer"), *range(2, rank), 1, (0, "inner")]
         groups = cast(int, anchor.node.attrs["groups"])
         block = columns if groups == 1 else buffer.shape[0] // groups
-        return pack(schedule, name, {0: block}, order)
+        channels = int(knobs.get("channels", 0))
+        order: list[int | tuple[int, str]] = [(0, "outer"), *range(2, rank), 1, (0, "inner")]
+        if not channels:
+            return pack(schedule, name, {0: block}, order)
+        order = [order[0], (1, "outer"), *range(2, rank), (1, "inner"), order[-1]]
+        return pack(schedule, name, {0: block, 1: channels}, order)
     transposed = bool(anchor.node.attrs.get("transpose_b"))
     column, depth = (rank - 2, rank - 1) if transposed else (rank - 1, rank - 2)
     dense = buffer.strides[column] == 1
@@ -153,6 +175,63 @@ def pack_columns(schedule: Schedule, anchor: Stage, knobs: Knobs) -> Schedule:
         return schedule
     order = [*range(rank - 2), (column, "outer"), depth, (column, "inner")]
     return pack(schedule, name, {column: columns}, order)
+
+
+def can_pack_rows(group: Group, anchor: Stage, shape: Shape) -> bool:
+    """Whether the row operand may be laid out anew: a parameter whose rows make one dimension."""
+    buffer = buffers_of(group.func).get(anchor.inputs[0])
+    if buffer is None or buffer.scope != "param" or anchor.inputs[0] == anchor.inputs[1]:
+        return False
+    if anchor.node.op == "conv" and not _is_pointwise(anchor):
+        return False
+    if anchor.node.attrs.get("transpose_a") and len(shape.row_axes) > 1:
+        return False
+    return all(
+        buffer.shape[axis] == 1
+        or buffer.strides[axis] == buffer.shape[axis + 1] * buffer.strides[axis + 1]
+        for axis in _row_dims(anchor, shape)[:-1]
+    )
+
+
+def pack_rows(schedule: Schedule, anchor: Stage, shape: Shape, knobs: Knobs) -> Schedule:
+    """Lay the row operand out as [row tile][reduction][rows of the tile], before all else.
+
+    Its elements then lie side by side, whatever lay between the rows.
+    """
+    name, dims = anchor.inputs[0], _row_dims(anchor, shape)
+    for _ in dims[1:]:
+        schedule = merge_dims(schedule, name, dims[0])
+    row, rank = dims[0], len(schedule.buffer(name).shape)
+    others = [dim for dim in range(rank) if dim != row]
+    missing = 0 if anchor.node.op == "conv" else _missing_dims(anchor)
+    outer = [dim for dim in others if dim + missing in shape.outer]
+    depth = [dim for dim in others if dim not in outer]
+    order: list[int | tuple[int, str]] = [*outer, (row, "outer"), *depth, (row, "inner")]
+    return pack(schedule, name, {row: int(knobs["rows"])}, order)
+
+
+def _is_pointwise(anchor: Stage) -> bool:
+    """Whether a convolution reads exactly one position for each that it writes."""
+    node = anchor.node
+    ones = set(node.inputs[1].type.static_shape[2:]) == {1}
+    strides = cast("tuple[int, ...]", node.attrs["strides"])
+    same = node.inputs[0].type.static_shape[2:] == node.output.type.static_shape[2:]
+    return ones and set(strides) == {1} and same and node.attrs["groups"] == 1
+
+
+def _row_dims(anchor: Stage, shape: Shape) -> list[int]:
+    """The dimensions of the row operand that its rows walk."""
+    if anchor.node.op == "conv":
+        return list(shape.row_axes)
+    rank = anchor.node.inputs[0].type.rank
+    missing = _missing_dims(anchor)
+    row = rank - 1 if anchor.node.attrs.get("transpose_a") else rank - 2
+    return [*(axis - missing for axis in shape.row_axes[:-1]), row]
+
+
+def _missing_dims(anchor: Stage) -> int:
+    """How many dimensions the row operand of a matmul has less than the output."""
+    return anchor.node.output.type.rank - anchor.node.inputs[0].type.rank
 
 
 def clamped_rows(knobs: Knobs, machine: Machine, bits: int) -> int:

@@ -19,6 +19,8 @@ _ROW_COST = 0.08
 _COLUMN_COST = 0.2
 """Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
 _UNEVEN_PENALTY = 1.02
+_HOPELESS = 1.125
+"""What is thought to take more than so many times the cycles of the best is not worth trying."""
 _LOOP_OVERHEAD = 0.25
 """Cycles that counting and branching cost each iteration beside the arithmetic."""
 
@@ -73,6 +75,17 @@ def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple
             RegisterTile(count, vectors * lanes) for count in range(1, min(rows, most_rows) + 1)
         ]
     return tuple(found)
+
+
+def promising_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple[RegisterTile, ...]:
+    """The candidates that the rule thinks nearly as good as the best."""
+    lanes = target.lanes(bits)
+    costs = {
+        tile: cycles(rows, columns, tile, lanes, target)
+        for tile in candidate_tiles(rows, columns, target, bits)
+    }
+    most = _HOPELESS * min(costs.values())
+    return tuple(tile for tile, cost in costs.items() if cost <= most)
 
 
 def rows_that_fit(vectors: int, target: Target) -> int:
