@@ -1,13 +1,17 @@
 """convolution: 3×3 convolutions of stride 1, directly or by Winograd's algorithm.
 
 The algorithm is a knob. The default compares estimated cycles: the products of the direct form
-against those of the transformed one plus its transforms; neither can be faster than its weights
-come from memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2)) as many. Everything else
-about the direct form is the `contraction` template's.
+against those of the transformed one plus its transforms and what moves between the caches; neither
+can be faster than its weights come from memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2))
+as many. Everything else about the direct form is the `contraction` template's.
 
 Knobs: `algorithm` ("direct" or "implicit_gemm" with the knobs of that template, "winograd2",
 "winograd4"), `rows` and `columns` of the register tile, and for Winograd's `chunk`, the tiles that
-go through the transforms at a time.
+go through the transforms at a time; `half_vectors` of channels that the transforms take at a time;
+`order` of the loops of the products, outermost first, where threads do not share them; `layout` of
+the transformed arrays, for each element of a tile all tiles, for each of the "tiles" its elements,
+or so for "blocks" of as many tiles as a register tile has rows; and `prefetch`, whether tiles of
+the products fetch the next panel of weights, where these do not stay in cache.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from mlc.errors import ScheduleError
 from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group
-from mlc.passes.schedule.primitives import winograd
+from mlc.passes.schedule.primitives import pack, reorder, winograd
 from mlc.passes.schedule.primitives.winograd import NESTS
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import (
@@ -32,15 +36,18 @@ from mlc.passes.schedule.templates.base import (
     kind_of,
 )
 from mlc.passes.schedule.templates.contraction import Contraction
-from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead
+from mlc.passes.schedule.templates.contraction_space import tile_choices
+from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead, prefetch_choices
 from mlc.passes.schedule.templates.matrix import clamped_rows
 from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import (
     RegisterTile,
-    candidate_tiles,
     choose_tile,
     cycles,
+    promising_tiles,
 )
+
+Dims = tuple[int | tuple[int, str], ...]
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
 _PLAIN = "implicit_gemm"
@@ -48,9 +55,21 @@ _TRANSFORM_COST: Mapping[int, float] = {2: 80.0, 4: 560.0}
 """Vector instructions that the input and output transforms of one tile take, for one vector of
 channels each, loads and stores included."""
 _MEMORY_BYTES_PER_CYCLE = 5.0
+_SHARED_CACHE_BYTES_PER_CYCLE = 24.0
+_MOVES = 3
+"""Times that what does not fit a cache moves: written, fetched to be written, and read."""
+_NOT_HIDDEN = 0.25
+"""The part of the shorter of two things done at a time that costs time all the same."""
+_FEWEST_AT_ONCE = 8
+"""Tiles; fewer leave a register tile half empty."""
 _FEWEST_CHANNELS = 16
 _LARGEST_CHUNK = 256
 """Tiles at a time, of those a tuner may choose."""
+_ORDERS = ("element panel block", "element block panel", "panel element block")
+_LAYOUTS = ("elements", "tiles", "blocks")
+_BY_TILE: Dims = (0, 2, 1, 3)
+_BLOCKED: Dims = (0, (2, "outer"), 1, (2, "inner"), 3)
+"""Of the dimensions chunk, element, tile, channel of V and M: how they lie in each other."""
 _DIRECT = Contraction()
 
 
@@ -87,7 +106,8 @@ class Convolution:
         if machine.exact:
             return direct
         sizes = _sizes(_node(group))
-        return (*direct, *(_winograd_space(sizes, name, machine) for name in _OUTPUTS))
+        boxes = [box for name in _OUTPUTS for box in _winograd_spaces(sizes, name, machine)]
+        return (*direct, *boxes)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The algorithm with the fewest estimated cycles."""
@@ -108,23 +128,40 @@ class Convolution:
         if knobs["algorithm"] not in _OUTPUTS:
             return _DIRECT.apply(group, knobs, machine)
         anchor = next(stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
+        bits = anchor.node.output.type.dtype.bits
+        lanes = machine.target.lanes(bits) * int(knobs.get("half_vectors", 2)) // 2
         schedule = inline_cheap(Schedule(group.func), group)
         try:
             schedule = winograd(
                 schedule,
                 anchor.outputs[0],
                 _OUTPUTS[str(knobs["algorithm"])],
-                rows=clamped_rows(knobs, machine, anchor.node.output.type.dtype.bits),
+                rows=clamped_rows(knobs, machine, bits),
                 columns=int(knobs["columns"]),
-                lanes=machine.target.lanes(anchor.node.output.type.dtype.bits),
+                lanes=lanes,
                 chunk=int(knobs["chunk"]),
                 threads=machine.threads,
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)
+        schedule = _arrange(schedule, knobs)
         if knobs.get("prefetch"):
             schedule = attempt(fetch_ahead, schedule, f"{anchor.inputs[1]}_winograd", "p_block")
-        return schedule_nests(schedule, machine, skip=NESTS)
+        return schedule_nests(schedule, machine, skip=(*NESTS, "p_panel"))
+
+
+def _arrange(schedule: Schedule, knobs: Knobs) -> Schedule:
+    """Order the loops of the products where threads do not share them, and lay out V and M."""
+    order = str(knobs.get("order", _ORDERS[0]))
+    if order != _ORDERS[0]:
+        schedule = attempt(reorder, schedule, *(f"p_{name}" for name in order.split()))
+    layout = knobs.get("layout", _LAYOUTS[0])
+    if layout == _LAYOUTS[0]:
+        return schedule
+    blocks, dims = ({2: int(knobs["rows"])}, _BLOCKED) if layout == "blocks" else ({}, _BY_TILE)
+    for name in ("winograd_v", "winograd_m"):
+        schedule = pack(schedule, name, blocks, dims)
+    return schedule
 
 
 def _node(group: Group) -> Node:
@@ -164,50 +201,86 @@ def _winograd_choice(
     sizes: _Sizes, algorithm: str, outputs: int, machine: Machine
 ) -> tuple[Knobs, float]:
     """Knobs of one algorithm, and the cycles they are thought to take."""
+    estimates = {
+        chunk: _winograd_cycles(sizes, outputs, chunk, machine)
+        for chunk in _even_chunks(sizes, outputs, machine)
+    }
+    chunk = min(estimates, key=estimates.__getitem__)
+    tile = choose_tile(chunk, sizes.filters, machine.target, 32)
+    knobs: dict[str, int | str | bool] = {
+        "algorithm": algorithm,
+        "rows": tile.rows,
+        "columns": tile.columns,
+        "chunk": chunk,
+        "half_vectors": 2,
+        "order": _ORDERS[0],
+        "layout": _LAYOUTS[0],
+    }
+    weight_bytes = 4 * (outputs + 2) ** 2 * sizes.channels * sizes.filters
+    choices = prefetch_choices(weight_bytes, chunk, tile.rows, machine)
+    if choices:
+        knobs["prefetch"] = choices[0]
+    return knobs, estimates[chunk]
+
+
+def _winograd_cycles(sizes: _Sizes, outputs: int, chunk: int, machine: Machine) -> float:
+    """Cycles of the products, the transforms, and of moving what the caches do not hold.
+
+    Weights come from memory once, and again for every chunk from the cache that holds them, while
+    the products are computed; what can be hidden is not hidden wholly.
+    """
     target = machine.target
     lanes = target.lanes(32)
     tiles, elements = sizes.tiles(outputs), (outputs + 2) ** 2
-    chunk = _chunk(sizes, tiles, elements, machine)
     tile = choose_tile(chunk, sizes.filters, target, 32)
     products = tiles / chunk * cycles(chunk, sizes.filters, tile, lanes, target)
     products *= elements * sizes.channels
     vectors = (-(-sizes.channels // lanes) - (-sizes.filters // lanes)) / 2
     transforms = tiles * vectors * _TRANSFORM_COST[outputs] / target.fma_ports
-    stream = 4 * elements * sizes.channels * sizes.filters / _MEMORY_BYTES_PER_CYCLE
-    knobs: Knobs = {
-        "algorithm": algorithm,
-        "rows": tile.rows,
-        "columns": tile.columns,
-        "chunk": chunk,
-    }
-    return knobs, max(products, stream) + transforms
+    weights = 4.0 * elements * sizes.channels * sizes.filters
+    again = (-(-tiles // chunk) - 1) * _cycles_to_read(weights, target.l2_bytes, machine)
+    stream = weights / _MEMORY_BYTES_PER_CYCLE + again
+    held = 4.0 * elements * chunk * (sizes.channels + sizes.filters)
+    moved = _MOVES * tiles / chunk * _cycles_to_read(held, target.l2_bytes // 2, machine)
+    hidden = min(products, stream)
+    return max(products, stream) + _NOT_HIDDEN * hidden + transforms + moved
 
 
-def _winograd_space(sizes: _Sizes, algorithm: str, machine: Machine) -> Space:
+def _cycles_to_read(size: float, near: int, machine: Machine) -> float:
+    """Cycles to read bytes that were used before, beyond those of a cache of `near` bytes."""
+    if size <= near:
+        return 0.0
+    fits = size <= machine.target.l3_bytes // 4
+    return size / (_SHARED_CACHE_BYTES_PER_CYCLE if fits else _MEMORY_BYTES_PER_CYCLE)
+
+
+def _winograd_spaces(sizes: _Sizes, algorithm: str, machine: Machine) -> list[Space]:
     """Tiles of the products, and even shares of all tiles around those of the default."""
     default, _ = _winograd_choice(sizes, algorithm, _OUTPUTS[algorithm], machine)
     tiles = sizes.tiles(_OUTPUTS[algorithm])
     chunks = {-(-tiles // count) for count in range(1, tiles + 1)}
     near = {chunk for chunk in chunks if 8 <= chunk <= _LARGEST_CHUNK} | {int(default["chunk"])}
-    products = candidate_tiles(max(near), sizes.filters, machine.target, 32)
-    return {
+    tile = RegisterTile(int(default["rows"]), int(default["columns"]))
+    promising = promising_tiles(max(near), sizes.filters, machine.target, 32)
+    wide = min(sizes.channels, sizes.filters) >= 2 * machine.target.lanes(32)
+    rest: Space = {
         "algorithm": (algorithm,),
-        "rows": tuple(sorted({tile.rows for tile in products})),
-        "columns": tuple(sorted({tile.columns for tile in products})),
         "chunk": tuple(sorted(near)),
+        "half_vectors": (1, 2, 4) if wide else (1, 2),
+        "order": _ORDERS,
+        "layout": _LAYOUTS,
+        **({"prefetch": (False, True)} if "prefetch" in default else {}),
     }
+    return [{**choice, **rest} for choice in tile_choices(promising, tile)]
 
 
-def _chunk(sizes: _Sizes, tiles: int, elements: int, machine: Machine) -> int:
-    """As many tiles as keep both transformed arrays in half the second-level cache.
-
-    Where the transformed weights don't fit the cache they are read once per chunk, so that chunks
-    are then made as large as the last-level cache allows.
-    """
-    target = machine.target
-    one = 4 * elements * (sizes.channels + sizes.filters)
-    weights = 4 * elements * sizes.channels * sizes.filters
-    room = target.l2_bytes // 2 if weights <= target.l2_bytes else target.l3_bytes // 8
-    most = max(8, room // one)
-    count = -(-tiles // most)
-    return -(-tiles // count)
+def _even_chunks(sizes: _Sizes, outputs: int, machine: Machine) -> list[int]:
+    """Even shares of all tiles: as much as half the second-level cache holds, and ever more."""
+    tiles = sizes.tiles(outputs)
+    one = 4 * (outputs + 2) ** 2 * (sizes.channels + sizes.filters)
+    most = max(_FEWEST_AT_ONCE, machine.target.l2_bytes // 2 // one)
+    chunks = [-(-tiles // -(-tiles // most))]
+    while chunks[-1] < tiles and chunks[-1] * one < machine.target.l3_bytes // 4:
+        most *= 2
+        chunks.append(-(-tiles // -(-tiles // most)))
+    return chunks
