@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from mlc.errors import ScheduleError
 from mlc.ir.rewrite import free_variables, sub_statements
-from mlc.ir.stmt import Buffer, For, Stmt, Store
+from mlc.ir.stmt import For, Stmt, Store
 from mlc.passes.schedule.location import ranges_of_loops
 from mlc.passes.schedule.primitives import prefetch, split, unroll
 from mlc.passes.schedule.primitives.prefetch import LINE_BYTES
@@ -31,15 +31,13 @@ _MOST_UNROLLED = 8
 
 
 def prefetch_choices(
-    weights: Buffer | None, panels: int, rows: int, tile_rows: int, machine: Machine
+    weight_bytes: int, rows: int, tile_rows: int, machine: Machine
 ) -> tuple[bool, ...]:
-    """Whether `panels` bytes of packed weights may be prefetched; the default comes first.
+    """Whether constant weights may be prefetched; the default comes first.
 
-    None where they stay in the second-level cache, or where the rows are one tile.
+    Nothing to choose where they stay in the second-level cache, or where the rows are one tile.
     """
-    constant = weights is not None and weights.scope == "constant"
-    streams = panels > machine.target.l2_bytes and rows > tile_rows
-    return (False, True) if constant and streams else ()
+    return (False, True) if weight_bytes > machine.target.l2_bytes and rows > tile_rows else ()
 
 
 def fetch_ahead(schedule: Schedule, buffer: str, tiles: str) -> Schedule:
