@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from mlc.ir.work import Work
+from mlc.autotune.task import Task
+from mlc.runtime.roofline import Limits
 from mlc.target import Target
 
 RECENT = 3
@@ -26,6 +27,9 @@ RECENT = 3
 _NEVER_HOPELESS = 0.9
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
+_LEAST_SECONDS = 1e-7
+_WINOGRAD = ("convolution", 4)
+"""The template that may multiply less than the plain loops do, and F(4×4)'s part of it."""
 
 
 @dataclass(slots=True)
@@ -82,8 +86,8 @@ class Allocation:
     warm_up: int = 1
     turns: float = 0.05
     optimism: float = 0.3
-    patience: float = 1.5
-    threshold: float = 1e-4
+    patience: float = 3.0
+    threshold: float = 1e-5
 
 
 class Allocator:
@@ -141,10 +145,20 @@ class Allocator:
         return min(_NEVER_HOPELESS * task.best, task.limit / reachable)
 
 
-def nominal_limit(work: Work, target: Target, threads: int) -> float:
-    """The least seconds for some work, by the target's table: a roofline without a measurement.
+def least_seconds(task: Task, limits: Limits, *, exact: bool) -> float:
+    """The least seconds for a call of a task: a roofline over the algorithm that computes least.
 
-    It only has to tell tasks that are far from it from those that are near.
+    `exact` forbids algorithms that round otherwise than plain sums.
+    """
+    template, fewer = _WINOGRAD
+    flops = task.work.flops // fewer if task.template == template and not exact else task.work.flops
+    return max(limits.seconds(flops, task.work.bytes), _LEAST_SECONDS)
+
+
+def nominal_limits(target: Target, threads: int) -> Limits:
+    """The limits of a machine that cannot be asked, by the target's table.
+
+    They only have to tell tasks that are far from them from those that are near.
     """
     flops = 2.0 * target.lanes(32) * target.fma_ports * _HERTZ * threads
-    return max(work.flops / flops, work.bytes / _BYTES_PER_SECOND, 1e-7)
+    return Limits(flops, _BYTES_PER_SECOND)

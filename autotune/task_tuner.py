@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mlc.autotune.allocate import Progress, nominal_limit
+from mlc.autotune.allocate import Progress, least_seconds
 from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
 from mlc.autotune.measurement import Comparison, MeasureInput, Measurement
@@ -19,6 +19,8 @@ from mlc.autotune.search.problem import Proposal
 from mlc.autotune.task import Task
 from mlc.autotune.task_problem import TaskProblem
 from mlc.passes.schedule.templates.base import Machine
+from mlc.runtime.roofline import Limits
+from mlc.target import Target
 
 _KEPT = 16
 
@@ -31,6 +33,9 @@ class Measures(Protocol):
 
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
         """Time two candidates of one task in turns."""
+
+    def limits(self, target: Target, threads: int) -> Limits | None:
+        """What the machine that measures reaches at best; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,11 @@ class Entry:
 
 
 class TaskTuner:
-    """See the top of this file. `started`: when the run began, of `time.perf_counter`."""
+    """See the top of this file.
+
+    `limits`: of the machine that measures; `started`: when the run began, of `time.perf_counter`;
+    `from_default`: whether the default is measured first.
+    """
 
     def __init__(
         self,
@@ -66,7 +75,10 @@ class TaskTuner:
         problem: TaskProblem,
         learner: Learner,
         keeper: Keeper,
+        limits: Limits,
         started: float = 0.0,
+        *,
+        from_default: bool = True,
     ) -> None:
         self.task = task
         self.machine = machine
@@ -75,7 +87,8 @@ class TaskTuner:
         self.learner = learner
         self.keeper = keeper
         self.started = started
-        limit = nominal_limit(task.work, machine.target, machine.threads)
+        self.from_default = from_default
+        limit = least_seconds(task, limits, exact=machine.exact)
         self.progress = Progress(task.key, task.count, limit, task.template)
         self.trials: list[Trial] = []
         self.statuses: Counter[str] = Counter()
@@ -158,10 +171,10 @@ class TaskTuner:
         )
 
     def _propose(self, number: int) -> list[Proposal]:
-        """The default first of all, unless it was measured before."""
+        """The default first of all where that is wanted, unless it was measured before."""
         if self.default is None:
             return []
-        first = [self.default] if self.search.is_new(self.default) else []
+        first = [self.default] if self.from_default and self.search.is_new(self.default) else []
         self.search.take(first)
         return [*first, *self.search.propose(number - len(first))]
 

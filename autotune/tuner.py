@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mlc.autotune.allocate import Allocation, Allocator
+from mlc.autotune.allocate import Allocation, Allocator, nominal_limits
 from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
 from mlc.autotune.measurement import Comparison
@@ -37,13 +37,15 @@ class Settings:
     """How to tune.
 
     `seconds` and `trials` bound the search as a whole (None: no bound); `batch`: candidates per
-    round; `strategy`: a name in `STRATEGIES`; `seed`: of all chance.
+    round; `strategy`: a name in `STRATEGIES`; `from_default`: whether the default of each task is
+    measured before all others; `seed`: of all chance.
     """
 
     seconds: float | None = None
     trials: int | None = None
     batch: int = 8
     strategy: str = "evolutionary"
+    from_default: bool = True
     allocation: Allocation = field(default_factory=Allocation)
     seed: int = 0
 
@@ -81,6 +83,8 @@ class Tuner:
         self.clock = clock
         self.started = clock()
         self.seeds = Seeds()
+        target, threads = machine.target, machine.threads
+        self.limits = measurer.limits(target, threads) or nominal_limits(target, threads)
         self.tasks = [self._task_tuner(number, task) for number, task in enumerate(tasks)]
         self.comparisons: dict[str, Comparison] = {}
         self.interrupted = False
@@ -182,8 +186,9 @@ class Tuner:
         seed = self.settings.seed * 10_007 + number
         search: Search = STRATEGIES[self.settings.strategy](problem, seed)
         return TaskTuner(
-            task, self.machine, search, problem, self.learner, self.keeper, self.started
-        )
+            task, self.machine, search, problem, self.learner, self.keeper, self.limits,
+            self.started, from_default=self.settings.from_default,
+        )  # fmt: skip
 
     def _seed_from(self, each: TaskTuner) -> None:
         best = each.best

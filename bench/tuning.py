@@ -74,13 +74,18 @@ def search_against_random(
     threads: Threads = 1,
     trials: Trials = 64,
     tie: Annotated[float, typer.Option(help="A loss smaller than this part is none.")] = 0.01,
+    from_default: Annotated[
+        bool, typer.Option(help="Whether both measure the default first, or neither knows it.")
+    ] = True,
     rounds: Rounds = 30,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
     """The guided search against random search at equal trials."""
     chosen = list(model or MODELS)
-    rows = searches.against_random(chosen, tasks, threads, trials, seed, rounds, tie)
+    rows = searches.against_random(
+        chosen, tasks, threads, trials, seed, rounds, tie, from_default=from_default
+    )
     _show_races("evolutionary against random", rows)
     wins = sum(row["win"] for row in rows) / len(rows)
     faster = sum(row["ratio"] > 1 + tie for row in rows) / len(rows)

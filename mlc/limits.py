@@ -94,10 +94,13 @@ def stream_kernel(target: Target, threads: int, size: int) -> Func:
 
 
 class Probe:
-    """Measures the limits of this machine for so many threads, as often as you like."""
+    """Measures the limits of this machine for so many threads, as often as you like.
 
-    def __init__(self, threads: int) -> None:
-        target = resolve("host")
+    `target`: for what code is made, the host unless given; this machine must be able to run it.
+    """
+
+    def __init__(self, threads: int, target: Target | None = None) -> None:
+        target = target or resolve("host")
         size = min(_TIMES_THE_CACHE * target.l3_bytes, _LARGEST_ARRAY)
         self._multiply_add = kernel_module(multiply_add_kernel(target, threads), target, threads)
         self._stream = kernel_module(stream_kernel(target, threads, size), target, threads)

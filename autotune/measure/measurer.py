@@ -9,6 +9,8 @@ from mlc.autotune.measure.remote import answer, comparison_of, measurements_of, 
 from mlc.autotune.measure.station import Station
 from mlc.autotune.measurement import Comparison, MeasureInput, Measurement, MeasureOptions
 from mlc.errors import TuningError
+from mlc.limits import Probe
+from mlc.runtime.roofline import Limits
 from mlc.target import Target
 
 
@@ -70,6 +72,12 @@ class Measurer:
         assert self._executor is not None
         request = request_for([default, leader], self.options, self._command, rounds)
         return comparison_of(self._executor.submit(answer, request).result())
+
+    def limits(self, target: Target, threads: int) -> Limits | None:
+        """What this machine reaches at best with code for `target`; None where others measure."""
+        if self._station is None or self._command:
+            return None
+        return Probe(threads, target).measure()
 
     @property
     def builders(self) -> int:

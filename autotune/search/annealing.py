@@ -34,14 +34,13 @@ class Annealing(Search):
         self._places: list[Proposal] = []
 
     def propose(self, number: int) -> list[Proposal]:
-        """The default first; then the best that the walkers passed, and a share at random."""
-        first = {} if self._proposed else self.fresh(1, [self.problem.space.default])
-        wanted = number - len(first)
+        """The best that the walkers passed, and a share at random."""
+        chosen: dict[str, Proposal] = {}
         if self.problem.guided:
             passed = self._walk()
-            first.update((each.key, each) for each in spread(passed, round(wanted * self.greedy)))
-        first.update(self.any_new(number - len(first), first))
-        return self.take(first.values())
+            chosen.update((each.key, each) for each in spread(passed, round(number * self.greedy)))
+        chosen.update(self.any_new(number - len(chosen), chosen))
+        return self.take(chosen.values())
 
     def _walk(self) -> list[Proposal]:
         """New candidates that the walkers passed, from the best score to the worst."""

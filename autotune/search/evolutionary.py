@@ -1,9 +1,9 @@
 """evolutionary: generations of points that the cost model finds ever better.
 
-The first generation is the default, the best measured so far, points that were fast elsewhere, and
-random ones. Parents are drawn by their rank; children are mutations and crossovers. The best of all
-generations are proposed, apart from one another in their knobs, together with a share of random
-ones (ε-greedy), so that the model hears of what it does not know. A generation is small, because
+The first generation is the best measured so far, points that were fast elsewhere, and random ones.
+Parents are drawn by their rank; children are mutations and crossovers. The best of all generations
+are proposed, apart from one another in their knobs, together with a share of random ones
+(ε-greedy), so that the model hears of what it does not know. A generation is small, because
 scheduling a candidate takes a part of the time of measuring it; but what was not proposed stays in
 the pool, where the next generation has to beat it.
 
@@ -57,7 +57,7 @@ class Evolutionary(Search):
         self._suggested += [knobs for knobs in points if knobs in self.problem.space]
 
     def propose(self, number: int) -> list[Proposal]:
-        """The default and the seeds first; then by the model, with a share of chance."""
+        """The seeds first; then by the model, with a share of chance."""
         firsts = self.fresh(number, self._firsts())
         if not self.problem.guided:
             firsts.update(self.any_new(number - len(firsts), firsts))
@@ -69,8 +69,6 @@ class Evolutionary(Search):
 
     def _firsts(self) -> Iterator[Knobs]:
         """What is worth a measurement whatever the model thinks."""
-        if not self._proposed:
-            yield self.problem.space.default
         while self._suggested:
             yield self._suggested.pop(0)
 

@@ -78,9 +78,11 @@ def equal_trials(
     after_round: Callable[[Tuner], None] = lambda tuner: None,
     prepare: Callable[[Tuner], None] = lambda tuner: None,
     batch: int = 8,
+    *,
+    from_default: bool = True,
 ) -> Tuner:
     """Search all tasks with one strategy, round by round in turn, so many trials for each."""
-    settings = Settings(strategy=strategy, batch=batch, seed=seed)
+    settings = Settings(strategy=strategy, batch=batch, seed=seed, from_default=from_default)
     tuner = Tuner(tasks, machine, database, measurer, make_learner(settings), settings)
     prepare(tuner)
     tuner.resume()

@@ -24,6 +24,8 @@ from mlc.autotune.tuner import Tuner
 from mlc.errors import TuningError
 from mlc.ir.text import parse_func
 from mlc.passes.schedule.trace import Trace
+from mlc.runtime.roofline import Limits
+from mlc.target import Target
 
 _BAD = {
     "crash": """
@@ -73,6 +75,10 @@ class Saboteur:
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
         """As it is."""
         return self._good.compare(default, leader, rounds)
+
+    def limits(self, target: Target, threads: int) -> Limits | None:
+        """As it is."""
+        return self._good.limits(target, threads)
 
     def close(self) -> None:
         """End all processes."""

@@ -19,17 +19,32 @@ Row = dict[str, Any]
 
 
 def against_random(
-    models: list[str], number: int, threads: int, trials: int, seed: int, rounds: int, tie: float
+    models: list[str],
+    number: int,
+    threads: int,
+    trials: int,
+    seed: int,
+    rounds: int,
+    tie: float,
+    *,
+    from_default: bool = True,
 ) -> list[Row]:
     """Per task: how much faster the search's leader is than that of random search.
 
-    A leader within `tie` of the other's time is no loss: it is below what can be measured.
+    A leader within `tie` of the other's time is no loss: it is below what can be measured. Both
+    measure the default first, or `from_default` is False and neither is told of it: then all that
+    they find, they find themselves.
     """
     tasks = representative(models, threads, number)
     with Measurer() as measurer, fresh_database() as ours, fresh_database() as theirs:
         machine = host(threads)
-        guided = equal_trials(tasks, machine, ours, measurer, "evolutionary", trials, seed)
-        chance = equal_trials(tasks, machine, theirs, measurer, "random", trials, seed)
+        guided, chance = (
+            equal_trials(
+                tasks, machine, database, measurer, strategy, trials, seed,
+                from_default=from_default,
+            )
+            for strategy, database in (("evolutionary", ours), ("random", theirs))
+        )  # fmt: skip
         rows = [
             raced(measurer, left, right, rounds)
             for left, right in zip(guided.tasks, chance.tasks, strict=True)

@@ -16,6 +16,8 @@ from mlc.backends.llvm.targets import resolve
 from mlc.ir.graph import Graph
 from mlc.ir.text import parse_graph
 from mlc.passes.schedule.templates.base import Machine
+from mlc.runtime.roofline import Limits
+from mlc.target import Target
 
 MACHINE = Machine(resolve("x86-64-v3"), 1)
 
@@ -80,6 +82,9 @@ class PretendingMeasurer:
         self.compared.append((default, leader))
         times = [Measurement("ok", pretended_seconds(item)) for item in (default, leader)]
         return Comparison(*times, times[0].seconds / times[1].seconds, self.accepts)
+
+    def limits(self, target: Target, threads: int) -> Limits | None:
+        return None
 
 
 class Pessimist:

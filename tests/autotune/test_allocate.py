@@ -7,9 +7,18 @@ from collections import Counter
 
 import pytest
 
-from mlc.autotune.allocate import Allocation, Allocator, Progress, nominal_limit
+from mlc.autotune.allocate import (
+    Allocation,
+    Allocator,
+    Progress,
+    least_seconds,
+    nominal_limits,
+)
+from mlc.autotune.task import Task, task_key
 from mlc.backends.llvm.targets import resolve
 from mlc.ir.work import Work
+from mlc.runtime.roofline import Limits
+from tests.passes.schedule.templates.single import group_of
 
 NO_TURNS = Allocation(turns=0.0, threshold=0.0)
 
@@ -93,8 +102,24 @@ def test_turns_forget_nobody() -> None:
     assert min(counts["b"], counts["c"]) > 5
 
 
+def working(flops: int, moved: int, template: str = "elementwise") -> Task:
+    group = group_of("relu", [(6, 50)], {})
+    return Task(task_key(group.func), group.func, group, template, Work(flops, moved), 1, ())
+
+
 def test_the_limit_is_that_of_arithmetic_or_of_memory() -> None:
+    limits = Limits(flops=1e11, bytes=2e10)
+    assert least_seconds(working(10**12, 1), limits, exact=False) == pytest.approx(10.0)
+    assert least_seconds(working(1, 10**12), limits, exact=False) == pytest.approx(50.0)
+
+
+def test_winograd_may_do_with_a_fourth_of_the_operations_unless_exactness_is_wanted() -> None:
+    limits, task = Limits(flops=1e11, bytes=2e10), working(10**12, 1, "convolution")
+    assert least_seconds(task, limits, exact=True) == pytest.approx(10.0)
+    assert least_seconds(task, limits, exact=False) == pytest.approx(2.5)
+
+
+def test_nominal_limits_share_the_memory_among_threads() -> None:
     target = resolve("x86-64-v3")
-    arithmetic = nominal_limit(Work(10**12, 1), target, 1)
-    assert nominal_limit(Work(10**12, 1), target, 2) == pytest.approx(arithmetic / 2)
-    assert nominal_limit(Work(1, 10**12), target, 1) == nominal_limit(Work(1, 10**12), target, 2)
+    one, two = nominal_limits(target, 1), nominal_limits(target, 2)
+    assert two == Limits(2 * one.flops, one.bytes)

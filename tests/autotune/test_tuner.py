@@ -14,6 +14,8 @@ from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.space import TaskSpace
 from mlc.autotune.tuner import Settings, Tuner, finalists
 from mlc.errors import TuningError
+from mlc.runtime.roofline import Limits
+from mlc.target import Target
 from tests.autotune.fakes import MACHINE, PretendingMeasurer, learner, pretended_seconds, tasks
 
 KEY = machine_key(MACHINE.target, MACHINE.threads)
@@ -50,6 +52,25 @@ def test_each_candidate_is_measured_once_and_recorded(database: Database, strate
         assert each.default_seconds == pretended_seconds(own[0])
         assert each.best.seconds == min(map(pretended_seconds, own))
         assert database.best(each.task.key, KEY).measurement.seconds == each.best.seconds
+
+
+@pytest.mark.parametrize("strategy", ["evolutionary", "annealing", "random"])
+def test_a_search_from_nothing_is_not_told_the_default(database: Database, strategy: str) -> None:
+    measurer = PretendingMeasurer()
+    tuner = make(database, measurer, trials=1, strategy=strategy, from_default=False)
+    tuner.search()
+    assert str(measurer.measured[0].trace) != str(tuner.tasks[0].default.trace)
+    assert tuner.tasks[0].default_seconds is None
+
+
+def test_the_limits_of_tasks_are_those_of_the_measuring_machine(database: Database) -> None:
+    class Slow(PretendingMeasurer):
+        def limits(self, target: Target, threads: int) -> Limits:
+            assert (target, threads) == (MACHINE.target, MACHINE.threads)
+            return Limits(flops=1.0, bytes=1e30)
+
+    for each in make(database, Slow()).tasks:
+        assert each.progress.limit == each.task.work.flops
 
 
 def test_the_trials_are_counted(database: Database) -> None:

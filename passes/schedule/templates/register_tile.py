@@ -19,7 +19,7 @@ _ROW_COST = 0.08
 _COLUMN_COST = 0.2
 """Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
 _UNEVEN_PENALTY = 1.02
-_HOPELESS = 1.125
+_HOPELESS = 1.2
 """What is thought to take more than so many times the cycles of the best is not worth trying."""
 _LOOP_OVERHEAD = 0.25
 """Cycles that counting and branching cost each iteration beside the arithmetic."""

@@ -42,6 +42,23 @@ def test_all_kernels_of_a_network(measurer: Measurer, threads: int) -> None:
     assert [each.status for each in found] == ["ok"] * len(tasks)
 
 
+def test_the_limits_are_known_where_it_measures_itself(measurer: Measurer) -> None:
+    found = measurer.limits(HOST, 1)
+    assert found is not None
+    assert min(found.flops, found.bytes) > 1e8
+    for elsewhere in (
+        Measurer(OPTIONS, command=["emulator"]),
+        Measurer(OPTIONS, executor=_Nobody()),
+    ):
+        with elsewhere:
+            assert elsewhere.limits(HOST, 1) is None
+
+
+class _Nobody:
+    def submit(self, function: object, /, *args: object) -> None:
+        raise AssertionError("nothing is asked")
+
+
 def test_nothing_to_measure(measurer: Measurer) -> None:
     assert list(measurer.measure([])) == []
 
