@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlc.ir.expr import Const, Expr, Load, Var, index, minimum
+from mlc.ir.expr import Expr, Load, Var, index
 from mlc.ir.rewrite import map_expr, substitute_expr
 from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store, seq
 from mlc.passes.schedule.dependence import read_buffers, written_buffers
@@ -18,12 +18,17 @@ from mlc.passes.schedule.winograd.nests import (
     input_nest,
     output_nest,
     product_nest,
+    rest,
     weight_function,
 )
 from mlc.passes.schedule.winograd.problem import Problem, problem_of
 
-NESTS = ("chunk", "v_tile", "p_element", "o_tile")
+NESTS = ("share", "chunk", "v_tile", "p_element", "o_tile")
 """The outermost loops of what the primitive writes."""
+
+_LINE_BYTES = 64
+_SHARES = 4
+"""Parts of the work for each thread, so that all end at about the same time."""
 
 
 @primitive
@@ -44,8 +49,8 @@ def winograd(
     become, for each `chunk` of tiles: the input transform, one matrix product per element of a
     transformed tile (register tiles of `rows` tiles × `columns` filters), and the output transform,
     which ends in what the reading nest did. The weights are transformed by a `prepare` function.
-    Transforms take `lanes` channels at a time. With `threads` above one, chunks run in parallel, or
-    where they are fewer than four for each thread, the parts of one chunk do.
+    Transforms take `lanes` channels at a time. With `threads` above one, shares of the chunks run
+    in parallel, or where there are fewer than four for each thread, the parts of all at once do.
 
     Of what comes out the example shows one element of the input transform and one result.
 
@@ -167,33 +172,45 @@ class _Nests:
         self.chunks = -(-problem.tiles // chunk)
 
     def build(self) -> Stmt:
-        if self.chunks == 1 or (self.threads > 1 and self.chunks < 4 * self.threads):
-            whole = Chunk(index(0), index(self.problem.tiles), index(0))
-            moved, product = self.workspace(1, self.problem.tiles)
-            nests = self.nests(moved, product, whole)
-            if self.threads > 1:
-                nests = [_parallel(nest, 2) for nest in nests]
-            return Alloc(moved, Alloc(product, seq(nests)))
-        number = Var("chunk")
-        left = minimum(Const(self.chunk), index(self.problem.tiles) - number * self.chunk)
-        even = self.problem.tiles % self.chunk == 0
-        shared = self.threads == 1
-        part = Chunk(
-            number * self.chunk,
-            Const(self.chunk) if even else left,
-            index(0) if shared else number,
-        )
-        moved, product = self.workspace(1 if shared else self.chunks, self.chunk)
-        kind = "serial" if shared else "parallel"
-        loop = For("chunk", index(self.chunks), kind, seq(self.nests(moved, product, part)))
-        return Alloc(moved, Alloc(product, loop))
+        if self.chunks == 1 or (self.threads > 1 and self.chunks < _SHARES * self.threads):
+            return self.whole()
+        return self.shared() if self.threads > 1 else self.chunked()
+
+    def whole(self) -> Stmt:
+        """All tiles at once; threads share each of the nests."""
+        moved, product = self.workspace(1, self.problem.tiles)
+        nests = self.nests(moved, product, Chunk(index(0), index(self.problem.tiles), index(0)))
+        if self.threads > 1:
+            nests = [_parallel(nest, 2) for nest in nests]
+        return Alloc(moved, Alloc(product, seq(nests)))
+
+    def chunked(self) -> Stmt:
+        """Chunk after chunk in one place."""
+        moved, product = self.workspace(1, self.chunk)
+        body = self.part(moved, product, Var("chunk"), index(0))
+        return Alloc(moved, Alloc(product, For("chunk", index(self.chunks), "serial", body)))
+
+    def shared(self) -> Stmt:
+        """Even shares of the chunks in parallel, the chunks of a share in one place."""
+        length = -(-self.chunks // (_SHARES * self.threads))
+        shares = -(-self.chunks // length)
+        share, number = Var("share"), Var("chunk")
+        moved, product = self.workspace(shares, self.chunk)
+        body = self.part(moved, product, share * length + number, share)
+        body = For("chunk", rest(length, self.chunks, share), "serial", body)
+        return Alloc(moved, Alloc(product, For("share", index(shares), "parallel", body)))
+
+    def part(self, moved: Buffer, product: Buffer, number: Expr, slot: Expr) -> Stmt:
+        """The nests of one chunk, which keeps what they hand on in `slot`."""
+        count = rest(self.chunk, self.problem.tiles, number)
+        return seq(self.nests(moved, product, Chunk(number * self.chunk, count, slot)))
 
     def workspace(self, slots: int, tiles: int) -> tuple[Buffer, Buffer]:
         shape = (slots, self.problem.products, tiles)
         dtype = self.problem.accumulator.dtype
         moved = Buffer.dense("winograd_v", (*shape, self.problem.channels), dtype, "arena")
         product = Buffer.dense("winograd_m", (*shape, self.problem.filters), dtype, "arena")
-        return moved, product
+        return _spread(moved), _spread(product)
 
     def nests(self, moved: Buffer, product: Buffer, chunk: Chunk) -> Sequence[Stmt]:
         lanes = self.tiling.lanes
@@ -202,6 +219,18 @@ class _Nests:
             product_nest(self.problem, moved, self.packed, product, chunk, self.tiling),
             output_nest(self.problem, product, chunk, lanes, self.finish),
         ]
+
+
+def _spread(buffer: Buffer) -> Buffer:
+    """The elements of a transformed tile an odd number of lines apart.
+
+    The transforms touch all of them at once: a multiple of a page apart, they would compete for one
+    set of the first-level cache, where there is room for eight.
+    """
+    line = _LINE_BYTES // buffer.dtype.bytes
+    step = (-(-buffer.strides[1] // line) | 1) * line
+    strides = (buffer.shape[1] * step, step, *buffer.strides[2:])
+    return replace(buffer, strides=strides)
 
 
 def _parallel(nest: Stmt, count: int) -> Stmt:

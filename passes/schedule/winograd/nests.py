@@ -105,7 +105,7 @@ def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -
     body = _two_sided(
         matrix, lambda i, j: Load(weights, (*place, index(i), index(j))), middle, (), target
     )
-    left = _rest(columns, problem.filters, panel)
+    left = rest(columns, problem.filters, panel)
     nest = loops(
         [("u_panel", packed.shape[1]), ("u_channel", problem.channels), ("u_column", left)], body
     )
@@ -115,7 +115,7 @@ def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -
     return Func(name, (weights, packed), nest if whole else seq([fill, nest]))
 
 
-def _rest(size: int, total: ExprLike, number: Expr) -> Expr:
+def rest(size: int, total: ExprLike, number: Expr) -> Expr:
     """The length of block `number` of a dimension cut into blocks of `size`."""
     if isinstance(total, int) and total % size == 0:
         return Const(size)
@@ -139,7 +139,7 @@ def input_nest(problem: Problem, moved: Buffer, chunk: Chunk, lanes: int, prefix
 
     body = _vector(
         lane,
-        _rest(lanes, problem.channels, block),
+        rest(lanes, problem.channels, block),
         _two_sided(
             transforms(problem.outputs, TAPS).input,
             lambda i, j: problem.load(channel, chunk.first + tile, i, j),
@@ -166,8 +166,8 @@ def product_nest(
     element, panel, block, depth = (Var(f"p_{n}") for n in ("element", "panel", "block", "depth"))
     shape = (tiling.rows, tiling.columns)
     held = Buffer.dense("p_tile", shape, product.dtype, "register")
-    rows = _rest(tiling.rows, chunk.count, block)
-    columns = _rest(tiling.columns, problem.filters, panel)
+    rows = rest(tiling.rows, chunk.count, block)
+    columns = rest(tiling.columns, problem.filters, panel)
 
     def tile_loops(name: str, body: Callable[[Expr, Expr], Stmt]) -> Stmt:
         row, column = Var(f"p_{name}_row"), Var(f"p_{name}_column")
@@ -231,7 +231,7 @@ def output_nest(
     places = range(problem.outputs)
     assert isinstance(moved, Alloc)
     results = seq([moved.body, *(stored(a, b) for a in places for b in places)])
-    extent = _rest(lanes, problem.filters, block)
+    extent = rest(lanes, problem.filters, block)
     body = Alloc(middle, Alloc(last, For(lane.name, extent, "vector", results)))
     blocks = _blocks(problem.filters, lanes)
     return loops([(tile.name, chunk.count), (block.name, blocks)], body)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mlc.errors import ScheduleError
 from mlc.ir.interpret import run_func, run_prepared
-from mlc.ir.stmt import Func
+from mlc.ir.rewrite import walk
+from mlc.ir.stmt import Alloc, Buffer, Func
 from mlc.ir.text import parse_func, print_func
 from mlc.ir.verify import verify_func
 from mlc.passes.loops.pipeline import finish_loops
@@ -112,6 +113,27 @@ def test_compiled_code_agrees(
     wanted = reference(arrays)
     error = np.sqrt(np.mean((y - wanted) ** 2) / np.mean(wanted**2))
     assert error < 3e-6
+
+
+def workspaces(shape: tuple[int, int, int, int, int], threads: int) -> list[Buffer]:
+    knobs = {"rows": 2, "columns": 8, "lanes": 8, "chunk": 4, "threads": threads}
+    func = winograd(Schedule(convolution(*shape)), "acc", 4, **knobs).func
+    allocated = [part.buffer for part in walk(func.body) if isinstance(part, Alloc)]
+    return [buffer for buffer in allocated if buffer.scope == "arena"]
+
+
+@pytest.mark.parametrize("channels", [16, 64, 256])
+def test_elements_of_a_tile_meet_in_no_set_of_the_cache(channels: int) -> None:
+    for buffer in workspaces((1, channels, channels, 16, 16), 1):
+        lines, rest = divmod(4 * buffer.strides[1], 64)
+        assert len({element * lines % 64 for element in range(36)}) == 36
+        assert rest == 0
+
+
+def test_the_chunks_of_a_share_reuse_its_workspace() -> None:
+    shape = (1, 16, 16, 64, 64)  # 64 chunks of 4 tiles
+    assert [buffer.shape[0] for buffer in workspaces(shape, 2)] == [8, 8]
+    assert [buffer.shape[0] for buffer in workspaces(shape, 1)] == [1, 1]
 
 
 def refusal(func: Func) -> str:
