@@ -15,7 +15,8 @@ needs the state that another gate has changed, there are two such nests, and eac
 alone. Weights that the second-level cache cannot keep are read backwards in every second step, so
 that a part of them is still there.
 
-Knobs: `rows`, sequences at once; `vectors` of units at once.
+Knobs: `rows`, sequences at once; `vectors` of units at once; `unroll`, steps of the products at
+once; `backwards`, whether weights are read so in every second step.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from mlc.passes.schedule.templates.base import (
 from mlc.passes.schedule.templates.register_tile import candidate_tiles, tile_cycles
 
 _OPERATORS = ("lstm_sequence", "gru_sequence", "rnn_sequence")
+_UNROLLS = (1, 2, 4, 8)
 _COPIED_AT_ONCE = 64
 """Elements of a state that one iteration of a copy moves."""
 SHARED_PRODUCTS = 128 * 1024
@@ -115,11 +117,14 @@ class Recurrent:
         )
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
-        """All tiles that fit the registers."""
-        tiles = _tiles(_Shape.of(group), machine)
+        """All tiles that fit the registers, and how the weights are gone through."""
+        shape = _Shape.of(group)
+        tiles = _tiles(shape, machine)
         box: Space = {
             "rows": tuple(sorted({rows for rows, _ in tiles})),
             "vectors": tuple(sorted({vectors for _, vectors in tiles})),
+            "unroll": tuple(steps for steps in _UNROLLS if shape.units % steps == 0),
+            "backwards": (False, True),
         }
         return (box,)
 
@@ -131,7 +136,8 @@ class Recurrent:
             return round(_cycles(shape, *tile, machine), 3), -tile[0] * tile[1]
 
         rows, vectors = min(_tiles(shape, machine), key=cost)
-        return {"rows": rows, "vectors": vectors}
+        backwards = shape.weight_bytes > machine.target.l2_bytes // 2
+        return {"rows": rows, "vectors": vectors, "unroll": 1, "backwards": backwards}
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Tile every nest that reads products, and compute the products inside."""
@@ -142,12 +148,14 @@ class Recurrent:
         for prefix, nests in consumers.items():
             for nest in nests:
                 schedule = _tile(schedule, nest, int(knobs["rows"]), columns)
+                for name in nest.products:
+                    schedule = _unroll(schedule, f"{name}_r0", int(knobs.get("unroll", 1)))
             schedule = _vectorize_copies(schedule, prefix)
         schedule = _pack(schedule, group, shape, columns)
         for prefix, nests in consumers.items():
             if machine.threads > 1:
                 schedule = _share(schedule, prefix, nests, shape)
-            if shape.weight_bytes > machine.target.l2_bytes // 2 and len(nests) == 1:
+            if knobs.get("backwards") and len(nests) == 1:
                 schedule = attempt(alternate, schedule, f"{nests[0].units}_o", f"{prefix}t")
         return schedule
 
@@ -218,6 +226,14 @@ def _shape_nest(schedule: Schedule, path: Sequence[str]) -> Schedule:
         if not name.endswith("_r0"):
             schedule = unroll(schedule, name)
     return vectorize(schedule, column)
+
+
+def _unroll(schedule: Schedule, loop: str, steps: int) -> Schedule:
+    """So many iterations of a loop at once."""
+    if steps == 1:
+        return schedule
+    names = (f"{loop}_o", f"{loop}_u")
+    return unroll(split(schedule, loop, steps, names=names), names[1])
 
 
 def _vectorize_copies(schedule: Schedule, prefix: str) -> Schedule:

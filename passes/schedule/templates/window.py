@@ -9,9 +9,9 @@
 The vector axis is the one that lies densely in memory, channels in a channels-last layout.
 
 Knobs: `rows`, positions at once; `vectors` of the dense axis at once; `lines` of the image at once,
-where windows of one line do not differ; `order`, whether all "lines" are done for some channels, or
-all "channels" for a line; `unroll`, how many of the loops over the window, innermost first;
-`shared`, how many of the outer loops the threads share.
+where windows of one line do not differ; `order`: all "lines" are done for some channels, or all
+"channels" for a line, or for the "positions" of a tile; `unroll`, how many of the loops over the
+window, innermost first; `shared`, how many of the outer loops the threads share.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Window:
             "rows": tuple(range(1, 9)),
             "vectors": (1, 2, 4),
             "lines": (1, 2, 3),
-            "order": ("channels", "lines"),
+            "order": ("lines", "channels", "positions"),
             "unroll": tuple(range(len(_window_loops(_anchor(group), group)) + 1)),
         }
         return ({**box, "shared": (1, 2, 3)},) if machine.threads > 1 else (box,)
@@ -158,6 +158,8 @@ def _tile(
     others = [name for axis, name in enumerate(loops) if axis not in (row, dense)]
     if knobs["order"] == "lines":
         return schedule, [*others[:1], "dense_o", *others[1:], "row_o"], inner
+    if knobs["order"] == "positions":
+        return schedule, [*others, "row_o", "dense_o"], inner
     return schedule, [*others, "dense_o", "row_o"], inner
 
 

@@ -251,10 +251,21 @@ def layers(draw: st.DrawFn) -> Layer:
     )
 
 
+def points() -> st.SearchStrategy[dict[str, int]]:
+    return st.fixed_dictionaries(
+        {
+            "rows": st.integers(1, 4),
+            "vectors": st.integers(1, 2),
+            "unroll": st.sampled_from([1, 2, 4]),
+            "backwards": st.booleans(),
+        }
+    )
+
+
 @settings(max_examples=25, deadline=None)
-@given(layers(), st.integers(1, 4), st.integers(1, 2), st.sampled_from([1, 2]))
-def test_any_tile_computes_the_same(layer: Layer, rows: int, vectors: int, threads: int) -> None:
-    func = schedule(layer, SSE, threads, rows=rows, vectors=vectors)
+@given(layers(), points(), st.sampled_from([1, 2]))
+def test_any_point_computes_the_same(layer: Layer, point: dict[str, int], threads: int) -> None:
+    func = schedule(layer, SSE, threads, **point)
     for made in (func, finish_loops(func)):
         for got, want in zip(layer.run(made), layer.reference(), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
