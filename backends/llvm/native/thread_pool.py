@@ -15,9 +15,10 @@ Only libc is needed: pthreads, `syscall` for the futex, and the clock.
 How it works. One 64-bit word, `state`, holds the generation of the job in its high half and
 `open | waiting | active count` in its low half. The caller publishes a job by storing the next
 generation with the open bit. A worker joins by a compare-and-swap that adds one to the active
-count, which succeeds only while the job is open; it subtracts one when no chunk is left. The caller
-takes chunks too, then clears the open bit and waits for the active count to reach zero. So only
-workers that really joined are waited for: one that never got a processor delays nobody.
+count, which succeeds only while the job is open; it subtracts one when no chunk is left (its side
+is in `worker`). The caller takes chunks too, then clears the open bit and waits for the active
+count to reach zero. So only workers that really joined are waited for: one that never got a
+processor delays nobody.
 
 Both halves are futex words: workers sleep on the generation, the caller on the low half. Everybody
 spins for a while before sleeping. `sleepers` counts the workers asleep, so that a publication
@@ -33,6 +34,7 @@ from string import Template
 from mlc.backends.llvm.native.clock import clock_ir
 from mlc.backends.llvm.native.futex import futex_ir
 from mlc.backends.llvm.native.placement import PLACEMENT, SET_BYTES
+from mlc.backends.llvm.native.worker import WORKER
 
 CHUNKS_PER_THREAD = 4
 
@@ -69,104 +71,6 @@ _STATE_BITS = {
 # All signals but the synchronous ones (ILL 4, ABRT 6, BUS 7, FPE 8, SEGV 11) are blocked in
 # workers, so that the host's handlers run on the host's threads.
 _BLOCKED_SIGNALS = ~sum(1 << (number - 1) for number in (4, 6, 7, 8, 11))
-
-_WORKER = """\
-; Take chunks of the current job until none is left.
-define internal void @mlc_pool_run_chunks(ptr %pool) nounwind {
-entry:
-  %body.address = getelementptr inbounds i8, ptr %pool, i64 $BODY
-  %args.address = getelementptr inbounds i8, ptr %pool, i64 $ARGS
-  %count.address = getelementptr inbounds i8, ptr %pool, i64 $COUNT
-  %chunk.address = getelementptr inbounds i8, ptr %pool, i64 $CHUNK
-  %next = getelementptr inbounds i8, ptr %pool, i64 $NEXT
-  %body = load ptr, ptr %body.address, align 8
-  %args = load ptr, ptr %args.address, align 8
-  %count = load i64, ptr %count.address, align 8
-  %chunk = load i64, ptr %chunk.address, align 8
-  br label %take
-take:
-  %begin = atomicrmw add ptr %next, i64 %chunk monotonic
-  %some = icmp slt i64 %begin, %count
-  br i1 %some, label %run, label %done
-run:
-  %reach = add i64 %begin, %chunk
-  %within = icmp slt i64 %reach, %count
-  %end = select i1 %within, i64 %reach, i64 %count
-  call void %body(ptr %args, i64 %begin, i64 %end)
-  br label %take
-done:
-  ret void
-}
-
-; Wait until the generation differs from `seen`.
-define internal void @mlc_pool_await_job(ptr %pool, i32 %seen) nounwind {
-entry:
-  %generation = getelementptr inbounds i8, ptr %pool, i64 $GENERATION
-  %sleepers = getelementptr inbounds i8, ptr %pool, i64 $SLEEPERS
-  %changed = call i1 @mlc_spin_while_equal(ptr %generation, i32 %seen)
-  br i1 %changed, label %done, label %sleep
-sleep:
-  %counted = atomicrmw add ptr %sleepers, i32 1 seq_cst
-  %status = call i64 @mlc_futex_wait(ptr %generation, i32 %seen)
-  %woken = icmp eq i64 %status, 0
-  br i1 %woken, label %check, label %uncount
-uncount:
-  %uncounted = atomicrmw sub ptr %sleepers, i32 1 seq_cst
-  br label %check
-check:
-  %now = load atomic i32, ptr %generation acquire, align 4
-  %same = icmp eq i32 %now, %seen
-  br i1 %same, label %sleep, label %done
-done:
-  ret void
-}
-
-define internal ptr @mlc_pool_worker(ptr %pool) nounwind {
-entry:
-  %state = getelementptr inbounds i8, ptr %pool, i64 $STATE
-  %stop = getelementptr inbounds i8, ptr %pool, i64 $STOP
-  %allowed = getelementptr inbounds i8, ptr %pool, i64 $ALLOWED
-  %caller.address = getelementptr inbounds i8, ptr %pool, i64 $CALLER_PROCESSOR
-  br label %idle
-idle:
-  %seen = phi i32 [ 0, %entry ], [ %generation, %look ], [ %generation, %leave ],
-                  [ %generation, %wake.caller ]
-  call void @mlc_pool_await_job(ptr %pool, i32 %seen)
-  %caller = load atomic i32, ptr %caller.address monotonic, align 4
-  call void @mlc_leave_processor(ptr %allowed, i32 %caller)
-  br label %join
-join:
-  %now = load atomic i64, ptr %state acquire, align 8
-  %high = lshr i64 %now, 32
-  %generation = trunc i64 %high to i32
-  ; After the generation, or the last one could be taken for seen without its stop.
-  %stopping = load atomic i32, ptr %stop acquire, align 4
-  %stays = icmp eq i32 %stopping, 0
-  br i1 %stays, label %look, label %exit
-look:
-  %open.bit = and i64 %now, $OPEN
-  %open = icmp ne i64 %open.bit, 0
-  br i1 %open, label %try, label %idle
-try:
-  %joined = add i64 %now, 1
-  %swap = cmpxchg ptr %state, i64 %now, i64 %joined acq_rel monotonic
-  %success = extractvalue { i64, i1 } %swap, 1
-  br i1 %success, label %work, label %join
-work:
-  call void @mlc_pool_run_chunks(ptr %pool)
-  br label %leave
-leave:
-  %before = atomicrmw sub ptr %state, i64 1 acq_rel
-  %leaving = and i64 %before, $LEAVING_MASK
-  %wakes = icmp eq i64 %leaving, $LAST_AND_WAITING
-  br i1 %wakes, label %wake.caller, label %idle
-wake.caller:
-  %woken = call i32 @mlc_futex_wake(ptr %state, i32 1)
-  br label %idle
-exit:
-  ret ptr null
-}
-"""
 
 _CREATE_AND_DESTROY = """\
 declare ptr @aligned_alloc(i64, i64)
@@ -410,5 +314,5 @@ def thread_pool_ir(triple: str, *, used: bool = True) -> str:
         "BLOCKED_SIGNALS": _BLOCKED_SIGNALS,
         "CHUNKS_PER_THREAD": CHUNKS_PER_THREAD,
     }
-    pool = Template("\n".join((_WORKER, _CREATE_AND_DESTROY, _PARALLEL_FOR))).substitute(values)
+    pool = Template("\n".join((WORKER, _CREATE_AND_DESTROY, _PARALLEL_FOR))).substitute(values)
     return "\n".join((clock_ir(triple), futex, PLACEMENT, pool))
