@@ -7,9 +7,9 @@ from hypothesis import given, settings
 
 from mlc.errors import VerifyError
 from mlc.ir.dtype import F32, F64, INDEX
-from mlc.ir.expr import Binary, Call, Const, Load, Unary, Var
+from mlc.ir.expr import Binary, Call, Const, Load, Ramp, Unary, Var
 from mlc.ir.rewrite import map_stmt
-from mlc.ir.stmt import Alloc, Buffer, For, Func, Seq, Stmt, Store, zero_of
+from mlc.ir.stmt import Alloc, Buffer, For, Func, Prefetch, Seq, Stmt, Store, zero_of
 from mlc.ir.text import parse_func
 from mlc.ir.verify import verify_func
 from tests.strategies import programs
@@ -156,18 +156,6 @@ f: 4 lanes are stored to 1 places
   1 | func f(x: f32[8]) {
   2 |   x[0] = x[ramp(0, 1, 4)]
     |          ^
-  3 | }""",
-        ),
-        (
-            """\
-func f(x: f32[8]) {
-  prefetch x[ramp(0, 1, 4)]
-}""",
-            """\
-f: 4 places of 'x' are prefetched at once
-  1 | func f(x: f32[8]) {
-  2 |   prefetch x[ramp(0, 1, 4)]
-    |   ^
   3 | }""",
         ),
         (
@@ -420,6 +408,7 @@ STORE = Store(X, (Const(0),), zero_of(F32))
             Store(X, (Const(0),), Binary("nand", zero_of(F32), zero_of(F32))),
             "there is no binary operator 'nand'",
         ),
+        (Prefetch(X, (Ramp(Const(0), Const(1), 4),)), "4 places of 'x' are prefetched at once"),
         (Store(X, (Const(0),), Unary("cube", zero_of(F32))), "there is no unary operator 'cube'"),
         (
             Store(X, (Const(0),), Const("1", F32)),
