@@ -72,60 +72,108 @@ def _reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.ndarray, 
     return tuple(array.astype(inputs[0].dtype) for array in (y, state))
 
 
+class _Step:
+    """One step of one state: each method is the loops of a line of the recurrence, in place."""
+
+    def __init__(
+        self, prefix: str, inputs: Sequence[Buffer], outputs: Sequence[Buffer], place: Index
+    ) -> None:
+        """`place` is the batch, the step and the head."""
+        self._prefix, self._place = prefix, place
+        self._query, self._key, self._value, _, self._decay, self._beta = inputs
+        self._y, self._state = outputs
+        self._head = (place[0], place[2])
+        self._shape = (self._key.shape[3], self._value.shape[3])
+        self._groups = self._query.shape[2] // self._key.shape[2]
+        self.update = Buffer.dense(f"{prefix}update", self._shape[1:], self._y.dtype, "arena")
+
+    def forget(self) -> Stmt:
+        """The state forgets: S = decay * S."""
+
+        def scale(i: Index) -> Stmt:
+            here = (*self._head, *i)
+            decay = self._at(self._decay, i[0])
+            return Store(self._state, here, Binary("mul", Load(self._state, here), decay))
+
+        return nest(f"{self._prefix}forget_i", self._shape, scale)
+
+    def start(self) -> Stmt:
+        """The update begins: u = value."""
+
+        def copy(i: Index) -> Stmt:
+            return Store(self.update, i, self._at(self._value, i[0]))
+
+        return nest(f"{self._prefix}update_i", self.update.shape, copy)
+
+    def retrieve(self) -> Stmt:
+        """What the state holds under the key is no news: u = u - key @ S."""
+
+        def subtract(i: Index, r: Index) -> Stmt:
+            state = Load(self._state, (*self._head, *r, *i))
+            return accumulate(
+                "sub", self.update, i, Binary("mul", state, self._at(self._key, r[0]))
+            )
+
+        sizes = self.update.shape, self._shape[:1]
+        return reduction_nest(f"{self._prefix}retrieve_", *sizes, subtract)
+
+    def weigh(self) -> Stmt:
+        """The update counts as much as it should: u = beta * u."""
+
+        def scale(i: Index) -> Stmt:
+            return accumulate("mul", self.update, i, self._at(self._beta, as_expr(0)))
+
+        return nest(f"{self._prefix}weigh_i", self.update.shape, scale)
+
+    def learn(self) -> Stmt:
+        """The state learns: S = S + outer(key, u)."""
+
+        def add(i: Index) -> Stmt:
+            product = Binary("mul", self._at(self._key, i[0]), Load(self.update, i[1:]))
+            return accumulate("add", self._state, (*self._head, *i), product)
+
+        return nest(f"{self._prefix}learn_i", self._shape, add)
+
+    def read(self) -> Stmt:
+        """Each head of the query that reads this state gets y = query @ S."""
+        batch, step, head = self._place
+
+        def row(group: Expr) -> Index:
+            return (batch, step, head * self._groups + group)
+
+        def clear(i: Index) -> Stmt:
+            return Store(self._y, (*row(i[0]), i[1]), number(0, self._y.dtype))
+
+        def add(i: Index, r: Index) -> Stmt:
+            query = Load(self._query, (*row(i[0]), *r))
+            product = Binary("mul", query, Load(self._state, (*self._head, *r, i[1])))
+            return accumulate("add", self._y, (*row(i[0]), i[1]), product)
+
+        sizes = (self._groups, self._shape[1])
+        zeros = nest(f"{self._prefix}y_z", sizes, clear)
+        return seq((zeros, reduction_nest(f"{self._prefix}y_", sizes, self._shape[:1], add)))
+
+    def _at(self, buffer: Buffer, last: Expr) -> Load:
+        return Load(buffer, _pinned(buffer, (*self._place, last)))
+
+
 def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str) -> Stmt:
     """Loops `{prefix}b` and `{prefix}h` over states, and in them the serial loop `{prefix}t`."""
-    query, key, value, start, decay, beta = inputs
-    y, state = outputs
-    _, steps, heads, size = key.shape
-    width, groups = value.shape[3], query.shape[2] // heads
+    start, (_, state) = inputs[3], outputs
+    _, steps, heads, _ = inputs[1].shape
     b, t, h = (Var(f"{prefix}{name}") for name in "bth")
-    update = Buffer.dense(f"{prefix}update", (width,), y.dtype, "arena")
 
-    def at(buffer: Buffer, last: Expr) -> Load:
-        index = (b, t, h, last)
-        return Load(buffer, _pinned(buffer, index))
+    def copy(i: Index) -> Stmt:
+        return Store(state, (b, h, *i), Load(start, (b, h, *i)))
 
-    def forget(i: Index) -> Stmt:
-        here = (b, h, *i)
-        return Store(state, here, Binary("mul", Load(state, here), at(decay, i[0])))
-
-    def retrieve(i: Index, r: Index) -> Stmt:
-        seen = Binary("mul", Load(state, (b, h, *r, *i)), at(key, r[0]))
-        return accumulate("sub", update, i, seen)
-
-    def weigh(i: Index) -> Stmt:
-        return accumulate("mul", update, i, at(beta, as_expr(0)))
-
-    def learn(i: Index) -> Stmt:
-        return accumulate(
-            "add", state, (b, h, *i), Binary("mul", at(key, i[0]), Load(update, i[1:]))
-        )
-
-    def read(i: Index, r: Index) -> Stmt:
-        place = (b, t, h * groups + i[0])
-        product = Binary("mul", Load(query, (*place, *r)), Load(state, (b, h, *r, i[1])))
-        return accumulate("add", y, (*place, i[1]), product)
-
-    def clear(i: Index) -> Stmt:
-        return Store(y, (b, t, h * groups + i[0], i[1]), number(0, y.dtype))
-
-    parts = [
-        nest(f"{prefix}forget_i", (size, width), forget),
-        nest(f"{prefix}update_i", (width,), lambda i: Store(update, i, at(value, i[0]))),
-    ]
+    step = _Step(prefix, inputs, outputs, (b, t, h))
+    parts = [step.forget(), step.start()]
     if flag(attrs, "delta"):
-        parts.append(reduction_nest(f"{prefix}retrieve_", (width,), (size,), retrieve))
-    parts += [
-        nest(f"{prefix}weigh_i", (width,), weigh),
-        nest(f"{prefix}learn_i", (size, width), learn),
-        nest(f"{prefix}y_z", (groups, width), clear),
-        reduction_nest(f"{prefix}y_", (groups, width), (size,), read),
-    ]
-    copied = nest(
-        f"{prefix}z", (size, width), lambda i: Store(state, (b, h, *i), Load(start, (b, h, *i)))
-    )
-    time = For(t.name, as_expr(steps), "serial", Alloc(update, seq(parts)))
-    return loops(((b.name, key.shape[0]), (h.name, heads)), seq((copied, time)))
+        parts.append(step.retrieve())
+    parts += [step.weigh(), step.learn(), step.read()]
+    time = For(t.name, as_expr(steps), "serial", Alloc(step.update, seq(parts)))
+    copied = nest(f"{prefix}z", state.shape[2:], copy)
+    return loops(((b.name, state.shape[0]), (h.name, heads)), seq((copied, time)))
 
 
 def _pinned(buffer: Buffer, index: Index) -> Index:
