@@ -10,7 +10,7 @@ intersection over union; at most `most` stay of a class. Boxes are two opposite 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -117,52 +117,77 @@ class _Overlap:
         return Binary("sub", first, half), Binary("add", first, half)
 
 
+class _Kept:
+    """The boxes that stay, in the order they are found: rows of `selected`, `count` of them."""
+
+    def __init__(self, prefix: str, selected: Buffer, count: Buffer, most: int) -> None:
+        self._prefix, self._selected, self._count, self._most = prefix, selected, count, most
+        self._start = Buffer.dense(f"{prefix}start", (1,), I64, "arena")
+        self._clear = Buffer.dense(f"{prefix}clear", (1,), I64, "arena")
+        self._found, self._begin = Load(count, (_ZERO,)), Load(self._start, (_ZERO,))
+
+    def around(self, body: Stmt) -> Stmt:
+        """`body`, with where the class begins and the verdict on a box allocated."""
+        return Alloc(self._start, Alloc(self._clear, body))
+
+    def begin_class(self) -> Stmt:
+        """What is kept from here on is of another class."""
+        return Store(self._start, (_ZERO,), self._found)
+
+    def has_room(self) -> Expr:
+        """Whether fewer than `most` of the class stay so far."""
+        return Binary("lt", self._found, self._begin + self._most)
+
+    def add_unless(self, row: Index, overlaps: Callable[[Expr], Expr]) -> Stmt:
+        """Keep `row` unless its box overlaps another that stays of the class."""
+
+        def against(k: Index) -> Stmt:
+            place = self._begin + k[0]
+            other = Load(self._selected, (place, Const(2)))
+            spoiled = If(overlaps(other), Store(self._clear, (_ZERO,), _ZERO))
+            return If(Binary("lt", place, self._found), spoiled)
+
+        columns = (
+            Store(self._selected, (self._found, Const(c)), value) for c, value in enumerate(row)
+        )
+        keep = seq((*columns, Store(self._count, (_ZERO,), self._found + 1)))
+        return seq(
+            (
+                Store(self._clear, (_ZERO,), Const(1)),
+                nest(f"{self._prefix}k", (self._most,), against),
+                If(compare("ne", Load(self._clear, (_ZERO,)), 0), keep),
+            )
+        )
+
+
 def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str) -> Stmt:
-    """Sort every class, then walk down; `start` is where the boxes of the class begin."""
+    """Sort every class, then walk down."""
     (boxes, scores, overlap, least), (selected, count) = inputs, outputs
     batches, classes, length = scores.shape
-    most = integer(attrs, "most")
     lap = _Overlap(boxes, centered=flag(attrs, "centered"))
-    start = Buffer.dense(f"{prefix}start", (1,), I64, "arena")
-    clear = Buffer.dense(f"{prefix}clear", (1,), I64, "arena")
+    kept = _Kept(prefix, selected, count, integer(attrs, "most"))
 
     def by(outer: Index, p: Expr, q: Expr, name: str) -> Compared:
         left, right = Load(scores, (*outer, p)), Load(scores, (*outer, q))
         return Compared(None, goes_before(left, right, descending=True))
 
     sort = MergeSort(prefix, (batches, classes), length, by)
-    found = Load(count, (_ZERO,))
-    begin = Load(start, (_ZERO,))
 
     def consider(i: Index) -> Stmt:
         batch, kind, _ = i
         box = Load(sort.places, i)
 
-        def against(k: Index) -> Stmt:
-            place = begin + k[0]
-            other = Load(selected, (place, Const(2)))
-            over = lap.exceeds(batch, box, other, Load(overlap, (_ZERO,)))
-            return If(Binary("lt", place, found), If(over, Store(clear, (_ZERO,), _ZERO)))
+        def overlaps(other: Expr) -> Expr:
+            return lap.exceeds(batch, box, other, Load(overlap, (_ZERO,)))
 
-        keep = seq(
-            (
-                *(Store(selected, (found, Const(c)), v) for c, v in enumerate((batch, kind, box))),
-                Store(count, (_ZERO,), found + 1),
-            )
-        )
-        tried = seq(
-            (
-                Store(clear, (_ZERO,), Const(1)),
-                nest(f"{prefix}k", (most,), against),
-                If(compare("ne", Load(clear, (_ZERO,)), 0), keep),
-            )
-        )
         wanted = Binary("gt", Load(scores, (batch, kind, box)), Load(least, (_ZERO,)))
-        return If(Binary("and", wanted, Binary("lt", found, begin + most)), tried)
+        return If(
+            Binary("and", wanted, kept.has_room()), kept.add_unless((batch, kind, box), overlaps)
+        )
 
     def each(i: Index) -> Stmt:
         walk = nest(f"{prefix}n", (length,), lambda n: consider((*i, *n)))
-        return seq((Store(start, (_ZERO,), found), walk))
+        return seq((kept.begin_class(), walk))
 
     parts = (
         fill(f"{prefix}z", selected, _ZERO),
@@ -170,7 +195,7 @@ def _loops(inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, pr
         sort.statement,
         nest(f"{prefix}i", (batches, classes), each),
     )
-    return Alloc(start, Alloc(clear, sort.around(seq(parts))))
+    return kept.around(sort.around(seq(parts)))
 
 
 NON_MAX_SUPPRESSION = define(
