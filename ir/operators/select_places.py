@@ -108,6 +108,38 @@ def _unique_reference(inputs: Sequence[np.ndarray], attrs: Attrs) -> tuple[np.nd
     return firsts, kinds, totals, np.array([len(first)], np.int64)
 
 
+class _RowOrder:
+    """The order of rows, first column first.
+
+    `verdict` is 1 where the row compared last goes before the other, -1 where after, else 0.
+    """
+
+    def __init__(self, prefix: str, rows: Buffer) -> None:
+        self._rows = rows
+        self.verdict = Buffer.dense(f"{prefix}verdict", (1,), I64, "arena")
+        self._known = Load(self.verdict, (_ZERO,))
+
+    def compare(self, p: Expr, q: Expr, name: str) -> Stmt:
+        """Compare row p with row q, in a loop of that name."""
+
+        def element(w: Index) -> Stmt:
+            left, right = Load(self._rows, (p, *w)), Load(self._rows, (q, *w))
+            after = Select(goes_before(right, left), Const(-1), _ZERO)
+            found = Select(goes_before(left, right), Const(1), after)
+            return Store(self.verdict, (_ZERO,), Select(self.differs(), self._known, found))
+
+        walk = nest(name, self._rows.shape[1:], element)
+        return seq((Store(self.verdict, (_ZERO,), _ZERO), walk))
+
+    def by(self, outer: Index, p: Expr, q: Expr, name: str) -> Compared:
+        """Whether row p goes before row q."""
+        return Compared(self.compare(p, q, name), compare("gt", self._known, 0))
+
+    def differs(self) -> Expr:
+        """Whether the rows compared last are not equal."""
+        return compare("ne", self._known, 0)
+
+
 def _unique_loops(
     inputs: Sequence[Buffer], outputs: Sequence[Buffer], attrs: Attrs, prefix: str
 ) -> Stmt:
@@ -116,25 +148,9 @@ def _unique_loops(
     Not `sorted`: a second walk over the rows in their own order numbers the kinds anew.
     """
     (rows,), (first, inverse, counts, count) = inputs, outputs
-    length, width = rows.shape
-    verdict = Buffer.dense(f"{prefix}verdict", (1,), I64, "arena")
-
-    def compared(p: Expr, q: Expr, name: str) -> Stmt:
-        """`verdict` is 1 where row p goes before row q, -1 where after, else 0."""
-
-        def element(w: Index) -> Stmt:
-            left, right = Load(rows, (p, *w)), Load(rows, (q, *w))
-            after = Select(goes_before(right, left), Const(-1), _ZERO)
-            found = Select(goes_before(left, right), Const(1), after)
-            known = Load(verdict, (_ZERO,))
-            return Store(verdict, (_ZERO,), Select(compare("ne", known, 0), known, found))
-
-        return seq((Store(verdict, (_ZERO,), _ZERO), nest(name, (width,), element)))
-
-    def by(outer: Index, p: Expr, q: Expr, name: str) -> Compared:
-        return Compared(compared(p, q, name), compare("gt", Load(verdict, (_ZERO,)), 0))
-
-    sort = MergeSort(prefix, (), length, by)
+    length = rows.shape[0]
+    order = _RowOrder(prefix, rows)
+    sort = MergeSort(prefix, (), length, order.by)
     kinds = Buffer.dense(f"{prefix}kinds", (3, max(length, 1)), I64, "arena")
     sorted_result = flag(attrs, "sorted")
 
@@ -142,13 +158,13 @@ def _unique_loops(
         (t,) = i
         row = Load(sort.places, i)
         before = Load(sort.places, (Select(compare("gt", t, 0), t - 1, t),))
-        new = Binary("or", compare("eq", t, 0), compare("ne", Load(verdict, (_ZERO,)), 0))
+        new = Binary("or", compare("eq", t, 0), order.differs())
         place = Load(count, (_ZERO,))
         target = first if sorted_result else kinds
         head: Index = (place,) if sorted_result else (_ZERO, place)
         return seq(
             (
-                compared(before, row, f"{prefix}v"),
+                order.compare(before, row, f"{prefix}v"),
                 If(new, seq((Store(target, head, row), _count_up(count)))),
                 Store(inverse, (row,), place - 1),
             )
@@ -168,7 +184,7 @@ def _unique_loops(
     if not sorted_result:
         parts.append(_renumbered(prefix, first, inverse, count, kinds))
     parts.append(nest(f"{prefix}n", (length,), tally))
-    return Alloc(verdict, Alloc(kinds, sort.around(seq(parts))))
+    return Alloc(order.verdict, Alloc(kinds, sort.around(seq(parts))))
 
 
 def _renumbered(prefix: str, first: Buffer, inverse: Buffer, count: Buffer, kinds: Buffer) -> Stmt:
