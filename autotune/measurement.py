@@ -79,7 +79,7 @@ class MeasureInput:
 class Measurement:
     """How long one call of a candidate takes, or why that is not known.
 
-    `seconds`: the median per call, None unless the status is "ok"; `spread`: the distance between
+    `seconds`: the shortest per call, None unless the status is "ok"; `spread`: the distance between
     the quartiles as a part of the median; `samples`: of how many timings; `build_seconds` and
     `run_seconds`: what measuring cost; `message`: the reason of a failure, or a remark.
     """
