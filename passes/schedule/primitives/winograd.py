@@ -27,7 +27,7 @@ NESTS = ("share", "chunk", "v_tile", "p_element", "o_tile")
 """The outermost loops of what the primitive writes."""
 
 _LINE_BYTES = 64
-_SHARES = 4
+SHARES_PER_THREAD = 4
 """Parts of the work for each thread, so that all end at about the same time."""
 
 
@@ -172,7 +172,9 @@ class _Nests:
         self.chunks = -(-problem.tiles // chunk)
 
     def build(self) -> Stmt:
-        if self.chunks == 1 or (self.threads > 1 and self.chunks < _SHARES * self.threads):
+        if self.chunks == 1 or (
+            self.threads > 1 and self.chunks < SHARES_PER_THREAD * self.threads
+        ):
             return self.whole()
         return self.shared() if self.threads > 1 else self.chunked()
 
@@ -192,7 +194,7 @@ class _Nests:
 
     def shared(self) -> Stmt:
         """Even shares of the chunks in parallel, the chunks of a share in one place."""
-        length = -(-self.chunks // (_SHARES * self.threads))
+        length = -(-self.chunks // (SHARES_PER_THREAD * self.threads))
         shares = -(-self.chunks // length)
         share, number = Var("share"), Var("chunk")
         moved, product = self.workspace(shares, self.chunk)

@@ -25,7 +25,7 @@ from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group
 from mlc.passes.schedule.primitives import pack, reorder, winograd
-from mlc.passes.schedule.primitives.winograd import NESTS
+from mlc.passes.schedule.primitives.winograd import NESTS, SHARES_PER_THREAD
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import (
     Knobs,
@@ -255,11 +255,18 @@ def _cycles_to_read(size: float, near: int, machine: Machine) -> float:
 
 
 def _winograd_spaces(sizes: _Sizes, algorithm: str, machine: Machine) -> list[Space]:
-    """Tiles of the products, and even shares of all tiles around those of the default."""
+    """Tiles of the products, and even shares of all tiles around those of the default.
+
+    Where several threads would have too few chunks they share each nest, in one order, instead.
+    """
     default, _ = _winograd_choice(sizes, algorithm, _OUTPUTS[algorithm], machine)
     tiles = sizes.tiles(_OUTPUTS[algorithm])
     chunks = {-(-tiles // count) for count in range(1, tiles + 1)}
-    near = {chunk for chunk in chunks if 8 <= chunk <= _LARGEST_CHUNK} | {int(default["chunk"])}
+    fewest = SHARES_PER_THREAD * machine.threads if machine.threads > 1 else 1
+    walked = {
+        chunk for chunk in chunks if 8 <= chunk <= _LARGEST_CHUNK and -(-tiles // chunk) >= fewest
+    }
+    near = walked | {int(default["chunk"])}
     tile = RegisterTile(int(default["rows"]), int(default["columns"]))
     promising = promising_tiles(max(near), sizes.filters, machine.target, 32)
     wide = min(sizes.channels, sizes.filters) >= 2 * machine.target.lanes(32)
@@ -267,7 +274,7 @@ def _winograd_spaces(sizes: _Sizes, algorithm: str, machine: Machine) -> list[Sp
         "algorithm": (algorithm,),
         "chunk": tuple(sorted(near)),
         "half_vectors": (1, 2, 4) if wide else (1, 2),
-        "order": _ORDERS,
+        "order": _ORDERS if walked else _ORDERS[:1],
         "layout": _LAYOUTS,
         **({"prefetch": (False, True)} if "prefetch" in default else {}),
     }
