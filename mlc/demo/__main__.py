@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from PIL import Image
 from rich.console import Console
 from rich.panel import Panel
 
 import mlc
-from mlc.demo.engines import Engine, compile_network, interpret_network, race
+from mlc.demo.engines import Engine, compile_network, interpret_network, race_all
 from mlc.demo.models import DETECTION, RECOGNITION
 from mlc.demo.picture import TEXTS, draw_picture
 from mlc.demo.reader import detect, detection_input, line_batches, recognise
@@ -64,12 +63,7 @@ def main(
         races = {"find the lines": (detection, detection_input(picture))}
         for width, (members, batch) in line_batches(picture, boxes).items():
             races[f"spell {len(members)} of width {width}"] = recognition, batch
-        rows, worst = [], 0.0
-        for label, (model, array) in races.items():
-            networks = [each(model, array.shape) for each in (engine, peer)]
-            ours, theirs = (network(array) for network in networks)
-            worst = max(worst, float(np.abs(ours - theirs).max()))
-            rows.append((label, race(networks, array)))
+        rows, worst = race_all((engine, peer), races)
     console.print(time_table([engine.name, peer.name], rows, threads))
     console.print(f"largest difference between the two engines' probabilities: {worst:.1e}")
     save_whole(result, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -64,3 +64,19 @@ def race(networks: list[Network], array: Array, rounds: int = 7) -> list[float]:
             network(array)
             spent.append((time.perf_counter() - started) * 1e3)
     return [median(spent) for spent in times]
+
+
+def race_all(
+    engines: tuple[Engine, Engine], races: Mapping[str, tuple[Path, Array]]
+) -> tuple[list[tuple[str, list[float]]], float]:
+    """Each labelled network with its input: milliseconds of both engines.
+
+    Also the largest difference between what the two computed.
+    """
+    rows, worst = [], 0.0
+    for label, (path, array) in races.items():
+        networks = [engine(path, array.shape) for engine in engines]
+        ours, theirs = (network(array) for network in networks)
+        worst = max(worst, float(np.abs(ours - theirs).max()))
+        rows.append((label, race(networks, array)))
+    return rows, worst
