@@ -16,9 +16,9 @@ Nothing else should run on the machine meanwhile; what is compared takes turns a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -39,6 +39,17 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write the figures her
 Folder = Annotated[
     Path | None, typer.Option(help="Keep the records here; otherwise they are gone afterwards.")
 ]
+RACE = (
+    "task",
+    "space",
+    "trials",
+    "other_trials",
+    "default_us",
+    "best_us",
+    "other_best_us",
+    "ratio",
+)
+"""The columns of what raced two searches."""
 
 
 @app.command("models")
@@ -62,8 +73,8 @@ def tune_models(
                 rows.append(row)
                 print(f"{name}, {count} thread(s): {row['speedup']:.3f}×", flush=True)
                 write(json, {"rows": rows})
-    names = ("threads", "untuned_ms", "tuned_ms", "speedup", "trials", "accepted", "tasks")
-    show("models", ("model", *names), [[row["model"], *(row[n] for n in names)] for row in rows])
+    names = ("model", "threads", "untuned_ms", "tuned_ms", "speedup", "trials", "accepted", "tasks")
+    _show_rows("models", names, rows)
     print(f"geometric mean {_mean(row['speedup'] for row in rows):.3f}×")
 
 
@@ -86,7 +97,7 @@ def search_against_random(
     rows = searches.against_random(
         chosen, tasks, threads, trials, seed, rounds, tie, from_default=from_default
     )
-    _show_races("evolutionary against random", rows)
+    _show_rows("evolutionary against random", RACE, rows)
     wins = sum(row["win"] for row in rows) / len(rows)
     faster = sum(row["ratio"] > 1 + tie for row in rows) / len(rows)
     print(f"as fast or faster on {wins:.0%} of the tasks, plainly faster on {faster:.0%}")
@@ -107,7 +118,7 @@ def few_against_many(
     """The leader of few trials against the best of many."""
     chosen = list(model or MODELS)
     rows = searches.few_against_many(chosen, tasks, threads, few, many, seed, rounds)
-    _show_races(f"{few} trials against {many}", rows)
+    _show_rows(f"{few} trials against {many}", RACE, rows)
     near = sum(row["ratio"] >= 1 / 1.05 for row in rows) / len(rows)
     print(f"within 5 % on {near:.0%} of the tasks")
     write(json, {"rows": rows, "within_5_percent": near})
@@ -142,9 +153,8 @@ def cost_model(
         for store in stores:
             store.close()
     rows = quality.left_out(samples, folds, fewest, seed)
-    names = ("pairwise", "top1", "top5", "weighted_top5", "regret1", "regret5")
-    table = [[row["objective"], *(row[name] for name in names)] for row in rows]
-    show(f"{len(samples)} candidates, left out in {folds} parts", ("objective", *names), table)
+    names = ("objective", "pairwise", "top1", "top5", "weighted_top5", "regret1", "regret5")
+    _show_rows(f"{len(samples)} candidates, left out in {folds} parts", names, rows)
     write(json, {"rows": rows, "samples": len(samples)})
 
 
@@ -161,8 +171,8 @@ def warm(
 ) -> None:
     """A warm start against a cold one."""
     row = warm_start.cold_and_warm(source, model, tasks, threads, trials, seed, slack)
-    names = ("source", "tasks", "goal_us", "cold_trials", "warm_trials", "share")
-    show("warm start", ("model", *names), [[row["model"], *(row[name] for name in names)]])
+    names = ("model", "source", "tasks", "goal_us", "cold_trials", "warm_trials", "share")
+    _show_rows("warm start", names, [row])
     write(json, {"rows": [row]})
 
 
@@ -179,8 +189,8 @@ def overhead(
         rows = [
             cost.overhead(name, threads, budget, Path(temporary), seed) for name in model or MODELS
         ]
-    names = ("trials", "wall", "build", "run", "measuring", "settling", "overhead_share")
-    show("seconds", ("model", *names), [[row["model"], *(row[n] for n in names)] for row in rows])
+    names = ("model", "trials", "wall", "build", "run", "measuring", "settling", "overhead_share")
+    _show_rows("seconds", names, rows)
     write(json, {"rows": rows})
 
 
@@ -196,7 +206,7 @@ def leak(
     """What the tuner holds on to after many trials."""
     row = cost.leak(list(model or MODELS), tasks, threads, trials, seed)
     names = ("trials", "bytes_per_trial", "child_bytes_per_trial", "files", "processes")
-    show("growth after the first fifth", names, [[row[name] for name in names]])
+    _show_rows("growth after the first fifth", names, [row])
     write(json, row)
 
 
@@ -217,9 +227,8 @@ def inject_faults(
     write(json, row)
 
 
-def _show_races(title: str, rows: list[searches.Row]) -> None:
-    names = ("space", "trials", "other_trials", "default_us", "best_us", "other_best_us", "ratio")
-    show(title, ("task", *names), [[row["task"], *(row[n] for n in names)] for row in rows])
+def _show_rows(title: str, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    show(title, names, [[row[name] for name in names] for row in rows])
 
 
 def _mean(ratios: Iterable[float]) -> float:
