@@ -116,65 +116,65 @@ t0[0, dense_o * 16 + dense_i, 0, row_i]
     )
 
 
-def test_softmax() -> None:
-    becomes(
-        group_of("softmax", [(6, 50)], {"axis": 1}),
-        "reduction",
-        {"vectors": 4},
-        """
-        for n1_i0 in 6 {
-          alloc n0_max: f32[1] register {
-            n0_max[0] = -inf:f32
-            alloc n0_max_lanes: f32[32] register {
-              for vector n0_max_r0_z in 32 {
-                n0_max_lanes[n0_max_r0_z] = -inf:f32
-              }
-              for n0_max_r0_o in 2 {
-                for vector n0_max_r0_i in min(32, 50 - n0_max_r0_o * 32) {
-                  n0_max_lanes[n0_max_r0_i] = max(n0_max_lanes[n0_max_r0_i], \
+# Lanes of four vectors gather the greatest and the sum, the powers between them are kept.
+SOFTMAX = """
+for n1_i0 in 6 {
+  alloc n0_max: f32[1] register {
+    n0_max[0] = -inf:f32
+    alloc n0_max_lanes: f32[32] register {
+      for vector n0_max_r0_z in 32 {
+        n0_max_lanes[n0_max_r0_z] = -inf:f32
+      }
+      for n0_max_r0_o in 2 {
+        for vector n0_max_r0_i in min(32, 50 - n0_max_r0_o * 32) {
+          n0_max_lanes[n0_max_r0_i] = max(n0_max_lanes[n0_max_r0_i], \
 in0[n1_i0, n0_max_r0_o * 32 + n0_max_r0_i])
-                }
-              }
-              for vector n0_max_r0_l in 32 {
-                n0_max[0] = max(n0_max[0], n0_max_lanes[n0_max_r0_l])
-              }
-            }
-            alloc n0_powers: f32[1,50] register {
-              for n0_exp_i1_s in 2 {
-                for vector n0_exp_i1_v in min(32, 50 - n0_exp_i1_s * 32) {
-                  n0_powers[0, n0_exp_i1_s * 32 + n0_exp_i1_v] = \
+        }
+      }
+      for vector n0_max_r0_l in 32 {
+        n0_max[0] = max(n0_max[0], n0_max_lanes[n0_max_r0_l])
+      }
+    }
+    alloc n0_powers: f32[1,50] register {
+      for n0_exp_i1_s in 2 {
+        for vector n0_exp_i1_v in min(32, 50 - n0_exp_i1_s * 32) {
+          n0_powers[0, n0_exp_i1_s * 32 + n0_exp_i1_v] = \
 exp(in0[n1_i0, n0_exp_i1_s * 32 + n0_exp_i1_v] - n0_max[0])
-                }
-              }
-              alloc n0_sum: f32[1] register {
-                n0_sum[0] = 0.0:f32
-                alloc n0_sum_lanes: f32[32] register {
-                  for vector n0_sum_r0_z in 32 {
-                    n0_sum_lanes[n0_sum_r0_z] = 0.0:f32
-                  }
-                  for n0_sum_r0_o in 2 {
-                    for vector n0_sum_r0_i in min(32, 50 - n0_sum_r0_o * 32) {
-                      n0_sum_lanes[n0_sum_r0_i] = n0_sum_lanes[n0_sum_r0_i] + \
+        }
+      }
+      alloc n0_sum: f32[1] register {
+        n0_sum[0] = 0.0:f32
+        alloc n0_sum_lanes: f32[32] register {
+          for vector n0_sum_r0_z in 32 {
+            n0_sum_lanes[n0_sum_r0_z] = 0.0:f32
+          }
+          for n0_sum_r0_o in 2 {
+            for vector n0_sum_r0_i in min(32, 50 - n0_sum_r0_o * 32) {
+              n0_sum_lanes[n0_sum_r0_i] = n0_sum_lanes[n0_sum_r0_i] + \
 n0_powers[0, n0_sum_r0_o * 32 + n0_sum_r0_i]
-                    }
-                  }
-                  for vector n0_sum_r0_l in 32 {
-                    n0_sum[0] = n0_sum[0] + n0_sum_lanes[n0_sum_r0_l]
-                  }
-                }
-                n0_sum[0] = 1.0:f32 / n0_sum[0]
-                for n1_i1_s in 2 {
-                  for vector n1_i1_v in min(32, 50 - n1_i1_s * 32) {
-                    out0[n1_i0, n1_i1_s * 32 + n1_i1_v] = \
-n0_powers[0, n1_i1_s * 32 + n1_i1_v] * n0_sum[0]
-                  }
-                }
-              }
             }
           }
+          for vector n0_sum_r0_l in 32 {
+            n0_sum[0] = n0_sum[0] + n0_sum_lanes[n0_sum_r0_l]
+          }
         }
-        """,
-    )
+        n0_sum[0] = 1.0:f32 / n0_sum[0]
+        for n1_i1_s in 2 {
+          for vector n1_i1_v in min(32, 50 - n1_i1_s * 32) {
+            out0[n1_i0, n1_i1_s * 32 + n1_i1_v] = \
+n0_powers[0, n1_i1_s * 32 + n1_i1_v] * n0_sum[0]
+          }
+        }
+      }
+    }
+  }
+}
+"""
+
+
+def test_softmax() -> None:
+    group = group_of("softmax", [(6, 50)], {"axis": 1})
+    becomes(group, "reduction", {"vectors": 4}, SOFTMAX)
 
 
 def test_elementwise_becomes_one_loop_of_vectors() -> None:
