@@ -55,6 +55,9 @@ GROUPS = {
     "winograd": group_of(
         "conv", [(1, 16, 9, 8), (20, 16, 3, 3)], CONV, [LAST, None, LAST], constants=[1]
     ),
+    "winograd in chunks": group_of(
+        "conv", [(1, 16, 14, 15), (20, 16, 3, 3)], CONV, [LAST, None, LAST], constants=[1]
+    ),
     "grouped": group_of(
         "conv",
         [(1, 12, 6, 6), (16, 6, 3, 3)],
