@@ -45,7 +45,7 @@ def evaluate(
     *,
     objective: str = "rank",
     seed: int = 0,
-    rounds: int = 200,
+    rounds: int = 100,
     weights: Mapping[str, float] | None = None,
     tolerance: float = 0.0,
 ) -> Evaluation:
