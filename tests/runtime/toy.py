@@ -8,7 +8,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
+import pytest
 
+from mlc.backends.llvm.link import link_shared
 from mlc.backends.llvm.native.thread_pool import thread_pool_ir
 from mlc.runtime.compiled import Call, Code, Compiled, Machine
 from mlc.runtime.memory import aligned_bytes
@@ -17,6 +19,11 @@ from mlc.runtime.signature import Port
 from mlc.runtime.texts import Source, Texts
 
 TRIPLE = llvm.get_process_triple()
+TEXTS: dict[str, Source] = {
+    "graph": {"": "graph naïve"},
+    "loops": lambda: {"scale": "für s\r\n", "add": "for a"},
+    "asm": {"add": ""},
+}
 
 _IR = """
 define internal ptr @entry(ptr %table, i64 %index) {
@@ -165,3 +172,9 @@ def module(shape: tuple[int, ...] = (6,), **options: Any) -> Module:
 def expected(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """What the model computes, by NumPy."""
     return x + y * scale_of(x.size).reshape(x.shape)
+
+
+def need_linker() -> None:
+    """Skip the test where no shared library can be made."""
+    if link_shared(object_code(6), TRIPLE) is None:
+        pytest.skip("no linker")
