@@ -14,11 +14,15 @@ from mlc.errors import TuningError
 
 @dataclass(frozen=True, slots=True)
 class TaskQuality:
-    """The figures of one task, see `mlc.autotune.metrics`."""
+    """The figures of one task, see `mlc.autotune.metrics`.
+
+    `clear`: the pairwise accuracy of those pairs that differ by more than what is noise.
+    """
 
     task: str
     candidates: int
     pairwise: float
+    clear: float
     top1: float
     top5: float
     regret1: float
@@ -30,6 +34,7 @@ class Evaluation:
     """Means over the tasks, TenSet's weighted top-k scores, and the figures of every task."""
 
     pairwise: float
+    clear: float
     top1: float
     top5: float
     weighted_top1: float
@@ -47,13 +52,13 @@ def evaluate(
     seed: int = 0,
     rounds: int = 100,
     weights: Mapping[str, float] | None = None,
-    tolerance: float = 0.0,
+    tolerance: float = 0.05,
 ) -> Evaluation:
     """Leave tasks out: train on those of all folds but one, score those of that one.
 
     Tasks are dealt to the folds in the order of their keys. `weights`: how much each task counts
-    in the weighted scores, 1 where absent; `tolerance`: that of `pairwise_accuracy`. Raises
-    `TuningError` where there are fewer tasks than folds, or fewer than two folds.
+    in the weighted scores, 1 where absent; `tolerance`: what is noise, see `pairwise_accuracy`.
+    Raises `TuningError` where there are fewer tasks than folds, or fewer than two folds.
     """
     tasks = sorted({sample.task for sample in samples})
     if not 2 <= folds <= len(tasks):
@@ -86,6 +91,7 @@ def _quality(task: str, ranking: Ranking, tolerance: float) -> TaskQuality:
     return TaskQuality(
         task,
         len(seconds),
+        pairwise_accuracy(scores, seconds),
         pairwise_accuracy(scores, seconds, tolerance),
         peak_score(scores, seconds, 1),
         peak_score(scores, seconds, 5),
@@ -100,6 +106,7 @@ def _mean(qualities: Sequence[TaskQuality], rankings: Sequence[Ranking]) -> Eval
 
     return Evaluation(
         mean("pairwise"),
+        mean("clear"),
         mean("top1"),
         mean("top5"),
         top_score(rankings, 1),

@@ -118,6 +118,7 @@ def test_tasks_are_left_out_as_a_whole() -> None:
     assert [quality.task for quality in found.tasks] == [f"task{n}" for n in range(6)]
     assert all(quality.candidates == 30 for quality in found.tasks)
     assert found.pairwise > 0.8
+    assert found.clear > found.pairwise
     assert found.top5 >= found.top1 > 0.5
     assert found.regret1 >= found.regret5 >= 0
     noise = np.random.default_rng(0).permutation([sample.seconds for sample in learnt])
