@@ -339,10 +339,17 @@ def _extremum(op: str, left: Linear, right: Linear, bounds: Bounds) -> Linear:
 def join(linear: Linear) -> Linear:
     """Put quotients and remainders of one expression together again.
 
-    `c*(x // c) + x % c` is `x`; `c*((x // c) % d) + x % c` is `x % (c*d)`.
+    `c*(x // c) + x % c` is `x`; `c*((y + x // c) % d) + x % c` is `(c*y + x) % (c*d)`. A remainder
+    may have become simpler than its quotient: that of `6*o + i` by 2 is `i % 2`.
     """
     for atom, coefficient in linear.terms.items():
         match atom:
+            case Binary("floordiv", inner, Const(value=value)) if coefficient % value == 0:
+                factor = coefficient // int(value)
+                rest = _remainder(linear_form(inner), int(value), {}).times(factor)
+                if rest.terms and rest.terms.items() <= linear.terms.items():
+                    others = linear.plus(Linear({atom: -coefficient})).plus(rest, -1)
+                    return join(others.plus(linear_form(inner), factor))
             case Binary("mod", inner, Const(value=value)) if value > 1:
                 divisor = int(value)
                 joined = _join_one(linear, atom, coefficient, inner, divisor)
@@ -366,9 +373,12 @@ def _join_one(
     for other, other_coefficient in linear.terms.items():
         match other:
             case Binary("mod", low, Const(value=value)) if (
-                low == high and other_coefficient == coefficient * divisor
+                other_coefficient == coefficient * divisor
             ):
+                form = linear_form(low)
+                if form.terms.get(high) != 1:
+                    continue
+                whole = form.plus(Linear({high: -1})).times(divisor).plus(linear_form(inner))
                 rest = linear.plus(Linear({atom: -coefficient, other: -other_coefficient}))
-                whole = Binary("mod", inner, Const(divisor * int(value)))
-                return rest.plus(Linear({whole: 1}), coefficient)
+                return rest.plus(_remainder(whole, divisor * int(value), {}), coefficient)
     return None

@@ -200,3 +200,14 @@ def test_bits_of_integers_stay(op: str) -> None:
     assert simplify(masked, {}) == masked
     inverted = Unary("not", Const(6, U32))
     assert simplify(inverted, {}) == inverted
+
+
+@pytest.mark.parametrize("tile", [1, 2, 3, 4, 6, 12])
+def test_the_digits_of_a_tiled_number_are_the_number(tile: int) -> None:
+    number = Var("outer") * tile + Var("inner")
+    bounds = {"outer": (0, 12 // tile - 1), "inner": (0, tile - 1)}
+    digits = (number // 2 // 2, number // 2 % 2, number % 2)
+    high, middle, low = (simplify(digit, bounds) for digit in digits)
+    assert linear_form(simplify(high * 4 + middle * 2 + low, bounds)) == linear_form(
+        simplify(number, bounds)
+    )
