@@ -37,7 +37,7 @@ def prefetch_choices(
 
     Nothing to choose where they stay in the second-level cache, or where the rows are one tile.
     """
-    return (False, True) if weight_bytes > machine.target.l2_bytes and rows > tile_rows else ()
+    return (True, False) if weight_bytes > machine.target.l2_bytes and rows > tile_rows else ()
 
 
 def fetch_ahead(schedule: Schedule, buffer: str, tiles: str) -> Schedule:
