@@ -153,8 +153,8 @@ def cost_model(
         for store in stores:
             store.close()
     rows = quality.left_out(samples, folds, fewest, seed)
-    names = ("objective", "pairwise", "top1", "top5", "weighted_top5", "regret1", "regret5")
-    _show_rows(f"{len(samples)} candidates, left out in {folds} parts", names, rows)
+    figures = "objective pairwise clear top1 top5 weighted_top5 regret1 regret5"
+    _show_rows(f"{len(samples)} candidates, left out in {folds} parts", figures.split(), rows)
     write(json, {"rows": rows, "samples": len(samples)})
 
 

@@ -14,15 +14,23 @@ programs", NeurIPS 2018.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
-from mlc.autotune.search.base import Search, spread
+from mlc.autotune.search.base import Result, Search, spread
+from mlc.autotune.search.knob_model import KnobModel
 from mlc.autotune.search.problem import Problem, Proposal
 from mlc.passes.schedule.templates.base import Knobs
 
+_Point = frozenset[tuple[str, int | str | bool]]
+
 _POOL = 8
 """How many candidates wait for each one proposed."""
+_THOUGHT_OF = 16
+"""Children that are thought of for each one that is scheduled."""
+_TRIED = 4
+"""Children that are scheduled at most for each one that is found: many are known, or refused."""
 
 
 class Evolutionary(Search):
@@ -51,6 +59,16 @@ class Evolutionary(Search):
         self.greedy = greedy
         self._pool: dict[str, Proposal] = {}
         self._suggested: list[Knobs] = []
+        self._guess = KnobModel()
+        self._tried: set[_Point] = set()
+
+    def tell(self, results: Iterable[Result]) -> None:
+        """Take notice of measurements, and of what their knobs promise."""
+        told = list(results)
+        super().tell(told)
+        for candidate, seconds in told:
+            if seconds is not None:
+                self._guess.learn(candidate.knobs, seconds)
 
     def suggest(self, points: Iterable[Knobs]) -> None:
         """Points to propose before all others, as far as this space has them."""
@@ -90,14 +108,28 @@ class Evolutionary(Search):
         return [candidate for _, candidate in self.ranking[:8]]
 
     def _offspring(self, parents: Sequence[Proposal], number: int) -> Iterator[Knobs]:
-        """Children of parents that are drawn by rank; the space's limits end it."""
-        space, rng = self.problem.space, self.rng
+        """Children as they come, and those that promise most, in turns; the limits end it."""
         if not parents:
             return
         odds = [1.0 / rank for rank in range(1, len(parents) + 1)]
-        for _ in range(4 * self.children * number):
-            first, second = rng.choices(parents, odds, k=2)
-            if rng.random() < self.mutation or first is second:
-                yield space.mutate(first.knobs, rng)
-            else:
-                yield space.crossover(first.knobs, second.knobs, rng)
+        count = self.children * number
+        thought_of = (self._child(parents, odds) for _ in range(_THOUGHT_OF * count))
+        children = {_point(knobs): knobs for knobs in thought_of}
+        promising = self._guess.order(list(children.values()))
+        in_turns = itertools.chain.from_iterable(zip(promising, children.values(), strict=True))
+        new = (knobs for knobs in in_turns if _point(knobs) not in self._tried)
+        for knobs in itertools.islice(new, _TRIED * count):
+            self._tried.add(_point(knobs))
+            yield knobs
+
+    def _child(self, parents: Sequence[Proposal], odds: Sequence[float]) -> Knobs:
+        """A child of parents that are drawn by rank."""
+        space, rng = self.problem.space, self.rng
+        first, second = rng.choices(parents, odds, k=2)
+        if rng.random() < self.mutation or first is second:
+            return space.mutate(first.knobs, rng)
+        return space.crossover(first.knobs, second.knobs, rng)
+
+
+def _point(knobs: Knobs) -> _Point:
+    return frozenset(knobs.items())

@@ -20,7 +20,7 @@ _ROW_COST = 0.08
 _COLUMN_COST = 0.2
 """Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
 _UNEVEN_PENALTY = 1.02
-_HOPELESS = 1.2
+_HOPELESS = 2.0
 """What is thought to take more than so many times the cycles of the best is not worth trying."""
 _LOOP_OVERHEAD = 0.25
 """Cycles that counting and branching cost each iteration beside the arithmetic."""
@@ -83,7 +83,7 @@ def candidate_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple
 
 
 def promising_tiles(rows: int, columns: int, target: Target, bits: int) -> tuple[RegisterTile, ...]:
-    """The candidates that the rule thinks nearly as good as the best."""
+    """The candidates that the rule does not think hopeless: it is a rule, not a measurement."""
     lanes = target.lanes(bits)
     costs = {
         tile: cycles(rows, columns, tile, lanes, target)
