@@ -35,6 +35,9 @@ Tasks = Annotated[int, typer.Option(help="How many tasks, the heaviest of each m
 Trials = Annotated[int, typer.Option(help="Measurements per task.")]
 Seed = Annotated[int, typer.Option(help="Of all chance.")]
 Rounds = Annotated[int, typer.Option(help="Turns of each race.")]
+FromDefault = Annotated[
+    bool, typer.Option(help="Whether both measure the default first, or neither knows it.")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 Folder = Annotated[
     Path | None, typer.Option(help="Keep the records here; otherwise they are gone afterwards.")
@@ -85,9 +88,7 @@ def search_against_random(
     threads: Threads = 1,
     trials: Trials = 64,
     tie: Annotated[float, typer.Option(help="A loss smaller than this part is none.")] = 0.01,
-    from_default: Annotated[
-        bool, typer.Option(help="Whether both measure the default first, or neither knows it.")
-    ] = True,
+    from_default: FromDefault = True,
     rounds: Rounds = 30,
     seed: Seed = 0,
     json: Json = None,
@@ -166,11 +167,12 @@ def warm(
     threads: Threads = 1,
     trials: Trials = 64,
     slack: Annotated[float, typer.Option(help="How near is there.")] = 0.02,
+    from_default: FromDefault = True,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
     """A warm start against a cold one."""
-    row = warm_start.cold_and_warm(source, model, tasks, threads, trials, seed, slack)
+    row = warm_start.cold_and_warm(source, model, tasks, threads, trials, seed, slack, from_default)
     names = ("model", "source", "tasks", "goal_us", "cold_trials", "warm_trials", "share")
     _show_rows("warm start", names, [row])
     write(json, {"rows": [row]})

@@ -14,7 +14,14 @@ Curve = list[tuple[int, float]]
 
 
 def cold_and_warm(
-    source: str, model: str, number: int, threads: int, trials: int, seed: int, slack: float
+    source: str,
+    model: str,
+    number: int,
+    threads: int,
+    trials: int,
+    seed: int,
+    slack: float,
+    from_default: bool = True,
 ) -> dict[str, Any]:
     """Tune `source`, then `model` twice: with nothing known, and with the records of `source`.
 
@@ -27,8 +34,8 @@ def cold_and_warm(
         first = heaviest(source, number, threads)
         equal_trials(first, machine, known, measurer, "evolutionary", trials, seed)
         tasks = heaviest(model, number, threads)
-        cold = _curve_of(tasks, threads, empty, measurer, trials, seed + 1, None)
-        warm = _curve_of(tasks, threads, known, measurer, trials, seed + 1, known)
+        cold = _curve_of(tasks, threads, empty, measurer, trials, seed + 1, None, from_default)
+        warm = _curve_of(tasks, threads, known, measurer, trials, seed + 1, known, from_default)
     goal = cold[-1][1] * (1 + slack)
     needed_cold, needed_warm = trials_until(cold, goal), trials_until(warm, goal)
     return {
@@ -67,6 +74,7 @@ def _curve_of(
     trials: int,
     seed: int,
     known: Database | None,
+    from_default: bool,
 ) -> Curve:
     """The trials so far, and the seconds of the best of all tasks, after each round."""
     machine = host(threads)
@@ -83,6 +91,16 @@ def _curve_of(
             warm_up(tuner.learner, tuner.seeds, known, machine, keys)
 
     equal_trials(
-        tasks, machine, database, measurer, "evolutionary", trials, seed, note, warm, batch=4
+        tasks,
+        machine,
+        database,
+        measurer,
+        "evolutionary",
+        trials,
+        seed,
+        note,
+        warm,
+        batch=4,
+        from_default=from_default,
     )
     return curve
