@@ -49,7 +49,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         {
             "objective": "rank:pairwise",
             "lambdarank_pair_method": "mean",  # any candidate against so many others by chance
-            "lambdarank_num_pair_per_sample": 48,
+            "lambdarank_num_pair_per_sample": 128,
             "lambdarank_normalization": False,
         },
         lambda seconds: seconds.min() / seconds,
