@@ -48,7 +48,7 @@ class Evolutionary(Search):
         seed: int = 0,
         *,
         generations: int = 1,
-        children: int = 3,
+        children: int = 2,
         mutation: float = 0.7,
         greedy: float = 0.85,
     ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mlc.ir.affine import Bounds, Range, bounds_of
-from mlc.ir.expr import Expr
+from mlc.ir.expr import Const, Expr
 from mlc.ir.rewrite import sub_statements, walk
 from mlc.ir.stmt import Alloc, Buffer, For, If, Seq, Stmt, seq
 
@@ -112,6 +112,8 @@ def fresh(name: str, taken: set[str]) -> str:
 
 def range_of_loop(extent: Expr, bounds: Bounds) -> Range | None:
     """Inclusive range of the variable of a loop with that extent."""
+    if type(extent) is Const:  # nearly all are, and schedules ask for all again at each step
+        return (0, max(0, int(extent.value) - 1))
     found = bounds_of(extent, bounds)
     return None if found is None else (0, max(0, found[1] - 1))
 
