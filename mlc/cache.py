@@ -39,6 +39,8 @@ DEFAULT_MAX_BYTES = 8 << 30
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _LEFTOVER_AGE_SECONDS = 24 * 3600
+_ATTEMPTS = 4
+"""To store an entry: another process may take away or put there what was looked at just before."""
 
 
 def cache_key(parts: Mapping[str, str | bytes]) -> str:
@@ -126,14 +128,18 @@ class CompileCache:
         Raises `CacheError` when it cannot be written, for want of space for example.
         """
         entry = self._entry(key)
-        if not is_artifact(entry):
-            _remove(entry)
-        try:
-            texts = compiled.texts.without("asm")
-            _leave_stamp(entry, write_artifact(compiled, entry, linker=linker, texts=texts))
-        except ArtifactError as error:
-            if not is_artifact(entry):  # or another process stored it in the same moment
-                self._report(CacheError(error.message))
+        texts = compiled.texts.without("asm")
+        for attempt in range(1, _ATTEMPTS + 1):
+            if not is_artifact(entry):
+                _remove(entry)
+            try:
+                _leave_stamp(entry, write_artifact(compiled, entry, linker=linker, texts=texts))
+                break
+            except ArtifactError as error:
+                if is_artifact(entry):  # another process stored it in the same moment
+                    break
+                if attempt == _ATTEMPTS:
+                    self._report(CacheError(error.message))
         self._evict(keep=entry)
 
     def recall(self, question: str) -> str | None:

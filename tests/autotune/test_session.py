@@ -129,12 +129,12 @@ def test_where_the_model_cannot_run_the_races_of_tasks_decide(database: Database
 
 def test_ctrl_c_still_settles(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PretendedBuilder, "slower", 0.5)
-    report = tune(database, PretendingMeasurer(interrupt_at=21))
+    report = tune(database, PretendingMeasurer(interrupt_at=37))
     assert report.stopped_because == "interrupted"
-    assert (report.trials, len(database)) == (21, 21)
+    assert (report.trials, len(database)) == (37, 37)
     assert accepted(database, report)
     again = tune(database, trials=10)
-    assert sum(row.recalled for row in again.tasks) == 21
+    assert sum(row.recalled for row in again.tasks) == 37
 
 
 def test_watchers_see_every_phase(database: Database) -> None:
