@@ -42,8 +42,6 @@ _CODE_SUFFIX = {OBJECT: ".o", SHARED: ".so"}
 _TEXT_SUFFIX = {"llvm": ".ll", "asm": ".s"}
 _CONSTANTS = "constants.safetensors"
 _SEPARATOR = "\n"
-_ATTEMPTS = 8
-"""To put an artifact where others put theirs at the same moment."""
 
 
 def write_artifact(
@@ -169,29 +167,13 @@ def _write(path: Path, *parts: Any) -> FileRecord:
 
 
 def _put_in_place(folder: Path, target: Path, old: Path) -> None:
-    """Rename `folder` to `target`; what was there moves to `old`, and comes back on failure.
-
-    Others may do the same at that moment: what they put there in between is replaced in turn.
-    """
-    for attempt in range(_ATTEMPTS):
-        aside = old.with_name(f"{old.name}{attempt}")
-        replaced = _moved(target, aside)
-        try:
-            folder.replace(target)
-            return
-        except OSError as error:
-            taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
-            if taken and attempt + 1 < _ATTEMPTS:
-                continue
-            if replaced and not taken:
-                aside.replace(target)
-            raise
-
-
-def _moved(target: Path, aside: Path) -> bool:
-    """Rename what is at `target`; False where nothing is, perhaps not any more."""
+    """Rename `folder` to `target`; what was there moves to `old`, and comes back on failure."""
+    replaced = os.path.lexists(target)
+    if replaced:
+        target.replace(old)
     try:
-        target.replace(aside)
-    except FileNotFoundError:
-        return False
-    return True
+        folder.replace(target)
+    except OSError:
+        if replaced:
+            old.replace(target)
+        raise
