@@ -9,11 +9,11 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/python -m mlc.demo
 
-# The everyday suite: whole models included, minutes on two cores.
+# The everyday suite: whole models included, minutes on two cores. Random examples repeat.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --hypothesis-profile=repeatable
 
-# All of it, the heavy combinations of model, threads and batch too.
+# All of it, the heavy combinations of model, threads and batch too; new random examples each time.
 test-all: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 

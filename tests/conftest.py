@@ -15,6 +15,10 @@ import pytest
 hypothesis.settings.register_profile(
     "mlc", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+# The gate's: the same examples in every run, so that a change fails by what it changes.
+hypothesis.settings.register_profile(
+    "repeatable", hypothesis.settings.get_profile("mlc"), derandomize=True, database=None
+)
 hypothesis.settings.load_profile("mlc")
 
 

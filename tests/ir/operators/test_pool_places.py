@@ -32,7 +32,7 @@ def test_places_match_onnxruntime(
         tuple(min(pad, size - 1) for pad, size in zip(side, kernel, strict=True))
         for side in (before, after)
     )
-    x = np.random.default_rng(0).permutation(2 * 3 * 7 * 6).reshape(2, 3, 7, 6).astype(np.float32)
+    x = np.random.default_rng(0).permutation(2 * 3 * 8 * 7).reshape(2, 3, 8, 7).astype(np.float32)
     attrs = {"strides": strides, "before": before, "after": after, "dilations": dilations}
     (got,) = check("max_pool_places", x, kernel=kernel, column_major=column_major, **attrs)
     _, peer = onnx_node(
