@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mlc.autotune.allocate import Allocation, Allocator, nominal_limits
+from mlc.autotune.extents import extents_of
 from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
 from mlc.autotune.measurement import Comparison
 from mlc.autotune.records import Database, machine_key
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.strategies import STRATEGIES
-from mlc.autotune.seeds import Seed, Seeds
+from mlc.autotune.seeds import KEPT, Seed, Seeds
 from mlc.autotune.task import Task
 from mlc.autotune.task_problem import TaskProblem
 from mlc.autotune.task_tuner import Entry, Measures, TaskTuner
@@ -137,7 +138,7 @@ class Tuner:
         if self.settings.trials is not None:
             number = min(number, self.settings.trials - self.trials)
         if not chosen.trials:
-            chosen.search.suggest(self.seeds.near(chosen.task, _SEEDS))
+            chosen.search.suggest(self.seeds.near(chosen.task, chosen.problem.space, _SEEDS))
         chosen.round(self.measurer, number)
         self._seed_from(chosen)
         self.learner.learn()
@@ -191,10 +192,11 @@ class Tuner:
         )  # fmt: skip
 
     def _seed_from(self, each: TaskTuner) -> None:
-        best = each.best
-        if best is not None and best.proposal.knobs:
-            task = each.task
-            self.seeds.add(Seed(task.key, task.work, best.proposal.knobs, best.seconds))
+        extents = extents_of(each.task.func)
+        for entry in each.ranking[:KEPT]:
+            if entry.proposal.knobs:
+                knobs, seconds = entry.proposal.knobs, entry.seconds
+                self.seeds.add(Seed(each.task.key, extents, knobs, seconds))
 
 
 def finalists(each: TaskTuner) -> list[Entry]:

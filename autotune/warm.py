@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from mlc.autotune.extents import extents_of
 from mlc.autotune.features import features
 from mlc.autotune.learner import Learner
 from mlc.autotune.records import Database, MachineKey, Record, machine_key
-from mlc.autotune.seeds import Seed, Seeds
+from mlc.autotune.seeds import KEPT, Seed, Seeds
 from mlc.backends.llvm.targets import resolve
 from mlc.errors import ParseError, ScheduleError, TargetError
 from mlc.ir.text import parse_func
-from mlc.ir.work import work_of
 from mlc.passes.schedule.apply_trace import apply_trace
 from mlc.passes.schedule.templates.base import Machine
 
@@ -50,7 +50,7 @@ def warm_up(
         where = "" if origin == here else origin.digest
         device = machine if origin == here else _machine_of(origin, machine)
         ranked = sorted(records, key=_seconds)
-        _seed(seeds, task_key, ranked[0], where)
+        _seed(seeds, task_key, ranked[:KEPT], where)
         if used < most and learner.model is not None:
             used += _teach(learner, task_key + where, spaced(ranked, share), device)
     return used
@@ -78,14 +78,14 @@ def _teach(learner: Learner, name: str, records: Iterable[Record], machine: Mach
     return used
 
 
-def _seed(seeds: Seeds, task_key: str, best: Record, where: str) -> None:
-    if not best.knobs:
-        return
+def _seed(seeds: Seeds, task_key: str, best: Sequence[Record], where: str) -> None:
     try:
-        work = work_of(parse_func(best.func_text))
+        extents = extents_of(parse_func(best[0].func_text))
     except ParseError:
         return
-    seeds.add(Seed(task_key, work, best.knobs, _seconds(best)), where)
+    for record in best:
+        if record.knobs:
+            seeds.add(Seed(task_key, extents, record.knobs, _seconds(record)), where)
 
 
 def _seconds(record: Record) -> float:

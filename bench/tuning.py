@@ -4,7 +4,7 @@
     python -m bench.tuning search --trials 64
     python -m bench.tuning few --few 70 --many 1000
     python -m bench.tuning model --collect 200
-    python -m bench.tuning warm --source resnet50 --model mobilenetv2
+    python -m bench.tuning warm --pair resnet50:mobilenetv2
     python -m bench.tuning overhead --budget 2m
     python -m bench.tuning leak --trials 5000
     python -m bench.tuning faults
@@ -161,21 +161,32 @@ def cost_model(
 
 @app.command("warm")
 def warm(
-    source: Annotated[str, typer.Option(help="The model whose records help.")] = "resnet50",
-    model: Annotated[str, typer.Option(help="The model that is tuned.")] = "mobilenetv2",
-    tasks: Tasks = 10,
+    pair: Annotated[
+        list[str] | None, typer.Option(help="SOURCE:MODEL, whose records help which; repeatable.")
+    ] = None,
+    tasks: Annotated[int, typer.Option(help="How many tasks of each model, the heaviest.")] = 4,
     threads: Threads = 1,
-    trials: Trials = 64,
-    slack: Annotated[float, typer.Option(help="How near is there.")] = 0.02,
-    from_default: FromDefault = True,
+    trials: Trials = 24,
+    searches: Annotated[int, typer.Option(help="Cold ones, and warm ones, of each task.")] = 3,
+    slack: Annotated[
+        list[float] | None, typer.Option(help="How near to the best is there; repeatable.")
+    ] = None,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
-    """A warm start against a cold one."""
-    row = warm_start.cold_and_warm(source, model, tasks, threads, trials, seed, slack, from_default)
-    names = ("model", "source", "tasks", "goal_us", "cold_trials", "warm_trials", "share")
-    _show_rows("warm start", names, [row])
-    write(json, {"rows": [row]})
+    """Warm starts against cold ones; neither is told of the default."""
+    plan = warm_start.Plan(tasks, trials, searches, threads=threads, seed=seed)
+    slacks = slack or [0.01, 0.02]
+    rows = []
+    for row in warm_start.rows_of(pair or warm_start.PAIRS, plan, slacks):
+        rows.append(row)
+        write(json, {"rows": rows})
+    names = [name for name in rows[0] if name != "details"]
+    _show_rows("trials until near the best known", names, rows)
+    for each in slacks:
+        shares = (row[f"share {each:.0%}"] for row in rows)
+        print(f"within {each:.0%}: {_mean(shares):.2f} of the trials")
+    write(json, {"rows": rows})
 
 
 @app.command("overhead")
