@@ -18,8 +18,7 @@ class Operations:
 
     `fused`: multiply-adds; `simple`: other additions and multiplications of floats; `divisions`:
     with square roots; `choices`: comparisons, minima, selections; `calls`: functions such as
-    `exp`; `casts`; `integers`: arithmetic on whole numbers; `indices`: quotients and remainders in
-    indices.
+    `exp`; `casts`; `integers`: arithmetic on whole numbers. Indices are not counted.
     """
 
     fused: float = 0.0
@@ -29,7 +28,6 @@ class Operations:
     calls: float = 0.0
     casts: float = 0.0
     integers: float = 0.0
-    indices: float = 0.0
 
     def add(self, other: Operations, factor: float = 1.0) -> None:
         """Add `factor` times the operations of another expression."""
@@ -40,17 +38,16 @@ class Operations:
 NAMES = tuple(field.name for field in fields(Operations))
 
 
-def count_operations(expr: Expr, found: Operations) -> None:
-    """Add the operations of an expression to `found`."""
+def count_operations(expr: Expr, found: Operations, loads: list[Load]) -> None:
+    """Add the operations of an expression to `found`, and to `loads` what it reads."""
     if type(expr) is Load:
-        for part in expr.index:
-            _count_index(part, found)
+        loads.append(expr)
         return
     visit = _COUNTERS.get(type(expr))
     if visit is not None:
         visit(expr, found)
     for part in children(expr):
-        count_operations(part, found)
+        count_operations(part, found, loads)
 
 
 def _binary(expr: Binary, found: Operations) -> None:
@@ -99,10 +96,3 @@ _COUNTERS: Mapping[type, Callable[..., None]] = {
     Cast: _cast,
     Select: _select,
 }
-
-
-def _count_index(expr: Expr, found: Operations) -> None:
-    if type(expr) is Binary and expr.op in ("floordiv", "mod", "min", "max"):
-        found.indices += 1
-    for part in children(expr):
-        _count_index(part, found)

@@ -8,6 +8,7 @@ lines once; one that does not fetches those of each iteration.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from mlc.autotune.features.access import LINE, Access, AccessTable
 from mlc.autotune.features.arithmetic import Operations, count_operations
 from mlc.ir.affine import bounds_of
 from mlc.ir.expr import Const, Expr, Load
-from mlc.ir.rewrite import children, free_variables, walk_expr
+from mlc.ir.rewrite import free_variables
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store
 from mlc.target import Target
 
@@ -57,7 +58,10 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class Nests:
-    """What was found in a function; `traffic`: bytes fetched beyond each cache of the target."""
+    """What was found in a function.
+
+    `traffic`: bytes fetched beyond each cache of the target; `prefetched`: lines asked for ahead.
+    """
 
     blocks: list[Block]
     loops: list[Loop]
@@ -65,6 +69,7 @@ class Nests:
     vectorised: set[str]
     traffic: Sequence[float]
     touched: float
+    prefetched: float
 
 
 @dataclass(slots=True)
@@ -78,7 +83,15 @@ def analyse(func: Func, target: Target) -> Nests:
     walk = _Walk((target.l1_bytes, target.l2_bytes, target.l3_bytes))
     whole = walk.visit(func.body, ())
     touched = _bytes(whole.accesses)
-    return Nests(walk.blocks, walk.loops, walk.allocated, walk.vectorised, whole.traffic, touched)
+    return Nests(
+        walk.blocks,
+        walk.loops,
+        walk.allocated,
+        walk.vectorised,
+        whole.traffic,
+        touched,
+        walk.prefetched,
+    )
 
 
 class _Walk:
@@ -88,6 +101,7 @@ class _Walk:
         self.loops: list[Loop] = []
         self.allocated: list[Buffer] = []
         self.vectorised: set[str] = set()
+        self.prefetched = 0.0
         self._bounds: dict[str, tuple[int, int]] = {}
         self._table = AccessTable()
 
@@ -140,7 +154,8 @@ class _Walk:
         parts: list[_Part] = []
         straight: list[Stmt] = []
         for stmt in body:
-            if isinstance(stmt, Prefetch):  # no work: what it fetches is read anyway
+            if isinstance(stmt, Prefetch):  # no work, and what it fetches is read anyway
+                self.prefetched += math.prod([loop.mean for loop in loops])
                 continue
             if _is_straight(stmt):
                 straight.append(stmt)
@@ -177,8 +192,7 @@ class _Walk:
                 self._store(buffer, index, value, block, found)
             case If(condition, then, otherwise):
                 block.conditions += 1
-                count_operations(condition, block.operations)
-                self._loads(condition, found)
+                self._reads(condition, block, found)
                 self._collect(then, block, found)
                 self._collect(otherwise, block, found)
             case Seq(body=body):
@@ -199,17 +213,20 @@ class _Walk:
         found.append(access)
         if block.loops and block.loops[-1].kind == "vector":
             self.vectorised.add(buffer.name)
-        count_operations(value, block.operations)
-        for part in index:
-            count_operations(Load(buffer, (part,)), block.operations)
-        self._loads(value, found)
-        own = any(part == Load(buffer, index) for part in children(value))
-        if own:
+        loads = self._reads(value, block, found)
+        if any(load.buffer is buffer and load.index == index for load in loads):
             block.accumulator = access
 
-    def _loads(self, value: Expr, found: list[Access]) -> None:
-        loads = [part for part in walk_expr(value) if type(part) is Load]
-        found += [self._table.access(load.buffer, load.index, False) for load in loads]
+    def _reads(self, value: Expr, block: Block, found: list[Access]) -> list[Load]:
+        """The loads of an expression, its operations counted."""
+        loads: list[Load] = []
+        count_operations(value, block.operations, loads)
+        for load in loads:  # grows by the loads in indices
+            access = self._table.access(load.buffer, load.index, False)
+            found.append(access)
+            if access.irregular:
+                loads += self._table.loads_in(load.index)
+        return loads
 
 
 def _is_straight(stmt: Stmt) -> bool:

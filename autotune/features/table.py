@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from mlc.autotune.features.arithmetic import NAMES as OPERATIONS
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 """Recorded with every saved model: a model reads vectors of its own version only."""
 
 BLOCKS = 3
@@ -37,6 +37,8 @@ WORK = {
     "narrow_loads": "loads of one element to repeat, per arithmetic instruction",
     "scattered_loads": "loads of elements one by one, per arithmetic instruction",
     "stores": "stores to memory per arithmetic instruction",
+    "quotients": "quotients and remainders in indices per arithmetic instruction",
+    "entries": "log of how often innermost loops are entered",
     "scalar_share": "share of the instructions outside vector loops",
     "lane_efficiency": "share of lanes in use, over all instructions",
 }
@@ -48,9 +50,12 @@ CYCLES = {
     "shared_cycles": "log of cycles of the busiest thread",
     "fetch_cycles": "log of cycles to fetch what misses each cache",
     "bound_cycles": "log of the greater of shared_cycles and fetch_cycles",
+    "overhead_cycles": "log of cycles to compute indices and to enter loops",
+    "sum_cycles": "log of shared_cycles, overhead_cycles and half of fetch_cycles together",
     "arithmetic_over_cycles": "arithmetic_cycles over cycles",
     "memory_over_cycles": "memory_cycles over cycles",
     "fetch_over_cycles": "fetch_cycles over shared_cycles",
+    "overhead_over_cycles": "overhead_cycles over cycles",
 }
 MEMORY = {
     "touched": "log of the bytes of distinct lines",
@@ -60,6 +65,7 @@ MEMORY = {
     "constants_over_l2": "log of bytes of constants over the second-level cache",
     "constants_over_l3": "log of bytes of constants over the third-level cache",
     "prepared": "log of bytes of constants laid out when the model is compiled",
+    "prefetched": "bytes of the lines asked for ahead, over touched",
     "workspace": "log of bytes of temporaries in the arena",
     "stack": "log of bytes of temporaries on the stack",
 }
@@ -110,6 +116,11 @@ BLOCK = {
     "panel_l2": "log of bytes that the loop around it touches, over the second-level cache",
     "far_steps": "loads that step by a page or more in the innermost serial loop",
     "uneven": "mean over greatest extent of its loops, multiplied",
+    "edge": "share of its cycles in tiles smaller than the others",
+    "pointers": "log of addresses that do not follow from each other",
+    "entries": "log of how often its innermost loop is entered",
+    "quotients": "quotients and remainders in indices per execution",
+    "conflicts": "log of lines read or written at once in one set of the first-level cache, over 8",
 }
 BUFFER = {
     "bytes": "log of bytes of distinct lines",

@@ -77,6 +77,7 @@ def _work(profiles: Sequence[Profile], nests: Nests) -> list[float]:
         operations.add(profile.block.operations, profile.runs)
     counts = [getattr(operations, name) for name in NAMES]
     arithmetic = sum(profile.arithmetic for profile in profiles)
+    quotients = sum(profile.quotients for profile in profiles)
     runs = sum(profile.runs for profile in profiles)
     scalar = sum(p.runs for p in profiles if not _loops(p, "vector"))
     lanes = sum(profile.runs * profile.efficiency for profile in profiles)
@@ -88,6 +89,8 @@ def _work(profiles: Sequence[Profile], nests: Nests) -> list[float]:
         _ratio(sum(p.narrow for p in profiles), arithmetic),
         _ratio(sum(p.scattered for p in profiles), arithmetic),
         _ratio(sum(p.written for p in profiles), arithmetic),
+        _ratio(quotients, arithmetic),
+        _log(sum(profile.entries for profile in profiles)),
         _ratio(scalar, runs),
         _ratio(lanes, runs),
     ]
@@ -143,6 +146,7 @@ def _cycles(profiles: Sequence[Profile], nests: Nests, shared: _Sharing) -> list
     arithmetic = sum(profile.arithmetic_cycles for profile in profiles)
     memory = sum(profile.memory_cycles for profile in profiles)
     latency = sum(profile.latency_cycles for profile in profiles)
+    overhead = sum(profile.overhead_cycles for profile in profiles)
     fetch = sum(part / rate for part, rate in zip(nests.traffic, _BYTES_PER_CYCLE, strict=True))
     return [
         _log(shared.total),
@@ -152,9 +156,12 @@ def _cycles(profiles: Sequence[Profile], nests: Nests, shared: _Sharing) -> list
         _log(shared.busiest),
         _log(fetch),
         _log(max(shared.busiest, fetch)),
+        _log(overhead),
+        _log(shared.busiest + overhead + 0.5 * fetch),
         _ratio(arithmetic, shared.total),
         _ratio(memory, shared.total),
         _ratio(fetch, shared.busiest),
+        _ratio(overhead, shared.total),
     ]
 
 
@@ -174,6 +181,7 @@ def _memory(func: Func, nests: Nests, profiles: Sequence[Profile], target: Targe
         _log(sum(constants) / target.l2_bytes),
         _log(sum(constants) / target.l3_bytes),
         _log(sum(prepared)),
+        _ratio(nests.prefetched * LINE, nests.touched),
         _log(sizes["arena"]),
         _log(sizes["stack"]),
     ]
@@ -261,6 +269,11 @@ def _block(profile: Profile, total: float, pressure: float, target: Target) -> l
         _log(second.whole_bytes / target.l2_bytes if second else 0.0),
         float(far),
         math.prod(loop.mean / loop.most for loop in block.loops if loop.most),
+        profile.edge,
+        _log(profile.pointers),
+        _log(profile.entries),
+        _ratio(profile.quotients, profile.runs),
+        _log(profile.conflicts),
     ]
 
 

@@ -14,6 +14,7 @@ from mlc.autotune.features.access import AccessTable
 from mlc.autotune.features.arithmetic import Operations, count_operations
 from mlc.autotune.space import TaskSpace, candidate_of
 from mlc.backends.llvm.targets import resolve
+from mlc.ir.expr import Load
 from mlc.ir.rewrite import walk
 from mlc.ir.stmt import Func, Store
 from mlc.ir.text import parse_func
@@ -83,9 +84,13 @@ def test_a_register_tile_counted_by_hand() -> None:
     )
 
 
-def test_prefetches_are_no_work() -> None:
+def test_prefetches_are_seen_and_are_no_work() -> None:
     ahead = TILE.replace("for k in 64 {", "for k in 64 { prefetch w[p + 1, 0, r * 512 + k * 8]")
-    assert named(parse_func(ahead)) == named(parse_func(TILE))
+    found, plain = named(parse_func(ahead)), named(parse_func(TILE))
+    touched = 4 * (12 * 64 + 2 * 64 * 16 + 12 * 32)
+    assert found.pop("memory.prefetched") == pytest.approx(2 * 2 * 64 * 64 / touched)
+    assert plain.pop("memory.prefetched") == 0
+    assert found == plain
 
 
 def test_what_is_written_counts_as_touched_once() -> None:
@@ -120,9 +125,10 @@ def test_operations_by_kind() -> None:
     }
     """
     (store,) = [part for part in walk(parse_func(text).body) if isinstance(part, Store)]
-    found = Operations()
-    count_operations(store.value, found)
-    assert found == Operations(fused=1, simple=1, divisions=2, choices=1, calls=1, indices=1)
+    found, loads = Operations(), list[Load]()
+    count_operations(store.value, found, loads)
+    assert found == Operations(fused=1, simple=1, divisions=2, choices=1, calls=1)
+    assert len(loads) == 4
 
 
 def test_steps_of_quotients_and_remainders() -> None:
@@ -145,6 +151,65 @@ def test_points_of_every_template_have_finite_features_of_one_width(name: str) -
         if candidate is not None:
             first = named(candidate.schedule.func)
             assert first == named(candidate.schedule.func)
+
+
+EDGES = """
+func product(x: f32[13,64], w: f32[64,8] constant, y: f32[13,8]) {
+  for r in 3 {
+    alloc acc: f32[6,8] register {
+      for k in 64 {
+        for unroll i in min(6, 13 - r * 6) {
+          for vector j in 8 {
+            acc[i, j] = acc[i, j] + x[r * 6 + i, k] * w[k, j]
+          }
+        }
+      }
+      for unroll oi in min(6, 13 - r * 6) {
+        for vector oj in 8 {
+          y[r * 6 + oi, oj] = acc[oi, oj]
+        }
+      }
+    }
+  }
+}
+"""
+
+
+def test_tiles_at_the_edge_take_their_own_time() -> None:
+    """Two tiles of six rows, which their additions bound, and one row, which its latency does."""
+    found = named(parse_func(EDGES))
+    assert found["block0.runs"] == pytest.approx(math.log2(1 + 13 * 64), rel=1e-6)
+    assert found["block0.accumulators"] == pytest.approx(math.log2(1 + 6), rel=1e-6)
+    whole, edge = 6 * 64 * AVX2.target.fma_latency / 6, 64 * AVX2.target.fma_latency
+    assert found["block0.edge"] == pytest.approx(edge / (2 * whole + edge))
+    assert named(parse_func(TILE))["block0.edge"] == 0
+
+
+def test_quotients_are_computed_where_they_change() -> None:
+    text = """
+    func f(x: f32[4,8,64], y: f32[32]) {{
+      for r in 8 {{
+        for k in 64 {{
+          for unroll i in 4 {{
+            y[r * 4 + i] = y[r * 4 + i] + x[{index}, k]
+          }}
+        }}
+      }}
+    }}
+    """
+    crossing = named(parse_func(text.format(index="(r * 4 + i) // 8, (r * 4 + i) % 8")))
+    along = named(parse_func(text.format(index="r // 2, r % 2 * 4 + i")))
+    runs = 8 * 64 * 4
+    assert crossing["block0.quotients"] == pytest.approx(2 * 8 * 4 / runs)
+    assert along["block0.quotients"] == pytest.approx(2 * 8 / runs)
+    assert crossing["block0.pointers"] == pytest.approx(math.log2(1 + 4 + 1 + 1))
+    assert along["block0.pointers"] == pytest.approx(math.log2(1 + 1 + 1 + 1))
+
+
+def test_rows_a_page_apart_share_a_set_of_the_cache() -> None:
+    near, far = TILE, TILE.replace("x: f32[12,64]", "x: f32[12,64] strides[1024,1]")
+    assert named(parse_func(near))["block0.conflicts"] == pytest.approx(math.log2(1 + 1 / 8))
+    assert named(parse_func(far))["block0.conflicts"] == pytest.approx(math.log2(1 + 6 / 8))
 
 
 def test_names_of_the_model_do_not_count_and_the_target_does() -> None:
