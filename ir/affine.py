@@ -5,6 +5,9 @@ is not linear (a quotient, a remainder, a minimum). `bounds` maps variable names
 ranges; with them quotients, remainders, minima and comparisons are resolved where they are
 decided.
 
+Schedules ask for the same few forms over and over, so that what was found is remembered: the linear
+form in the expression itself, simplified expressions in a table of bounded size.
+
     >>> from mlc.ir.expr import Var
     >>> o, i = Var("o"), Var("i")
     >>> simplify((o * 16 + i) // 16, {"i": (0, 15)})
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 from mlc.ir.dtype import BOOL, INDEX
@@ -33,17 +37,22 @@ from mlc.ir.expr import (
     mul,
     sub,
 )
-from mlc.ir.rewrite import children, rebuild
+from mlc.ir.remembered import remembered
+from mlc.ir.rewrite import children, free_variables, rebuild
 
 Range = tuple[int, int]
 Bounds = Mapping[str, Range]
 
 
+_REMEMBERED = 8192
+"""How many simplified expressions are remembered."""
+
+
 @dataclass(slots=True)
 class Linear:
-    """`constant + Σ terms[atom] * atom`; no term is zero."""
+    """`constant + Σ terms[atom] * atom`; no term is zero. Shared, so never changed in place."""
 
-    terms: dict[Expr, int]
+    terms: Mapping[Expr, int]
     constant: int = 0
 
     def plus(self, other: Linear, factor: int = 1) -> Linear:
@@ -66,18 +75,26 @@ class Linear:
 
 def linear_form(expr: Expr) -> Linear:
     """The linear form of an index expression; what is not linear is an atom, left as it is."""
-    match expr:
-        case Const(value=value):
-            return Linear({}, int(value))
-        case Binary("add", left, right):
-            return linear_form(left).plus(linear_form(right))
-        case Binary("sub", left, right):
-            return linear_form(left).plus(linear_form(right), -1)
-        case Binary("mul", left, Const(value=value)):
-            return linear_form(left).times(int(value))
-        case Binary("mul", Const(value=value), right):
-            return linear_form(right).times(int(value))
+    if type(expr) is Const:
+        return Linear({}, int(expr.value))
+    if type(expr) is Binary and _is_linear(expr):
+        return _linear_form(expr)
     return Linear({expr: 1})
+
+
+def _is_linear(expr: Binary) -> bool:
+    if expr.op == "mul":
+        return type(expr.left) is Const or type(expr.right) is Const
+    return expr.op == "add" or expr.op == "sub"
+
+
+@remembered("_linear")
+def _linear_form(expr: Binary) -> Linear:
+    match expr:
+        case Binary("mul", other, Const(value=factor)) | Binary("mul", Const(value=factor), other):
+            return linear_form(other).times(int(factor))
+    sign = 1 if expr.op == "add" else -1
+    return linear_form(expr.left).plus(linear_form(expr.right), sign)
 
 
 def to_expr(linear: Linear) -> Expr:
@@ -168,10 +185,8 @@ _RANGES: dict[str, Callable[[Range | None, Range | None], Range | None]] = {
 }
 
 
-def simplify(expr: Expr, bounds: Bounds, memo: dict[Expr, Expr] | None = None) -> Expr:
+def simplify(expr: Expr, bounds: Bounds) -> Expr:
     """Simplify every index expression in `expr`; other arithmetic is left alone.
-
-    `memo` remembers results for more calls under the same `bounds`.
 
     >>> m = Var("m")
     >>> simplify(m // 7 * 7 + m % 7, {"m": (0, 48)})
@@ -181,14 +196,15 @@ def simplify(expr: Expr, bounds: Bounds, memo: dict[Expr, Expr] | None = None) -
     if kind is Var or kind is Const:
         return expr
     if kind is Binary and expr.dtype is INDEX and expr.lanes == 1:
-        if memo is None:
-            return to_expr(_normal(expr, bounds))
-        found = memo.get(expr)
-        if found is None:
-            found = memo[expr] = to_expr(_normal(expr, bounds))
-        return found
-    new = rebuild(expr, tuple([simplify(part, bounds, memo) for part in children(expr)]))
+        return _simplified(expr, tuple([(n, bounds.get(n)) for n in free_variables(expr)]))
+    new = rebuild(expr, tuple([simplify(part, bounds) for part in children(expr)]))
     return _decided(new, bounds)
+
+
+@lru_cache(_REMEMBERED)
+def _simplified(expr: Expr, ranges: tuple[tuple[str, Range | None], ...]) -> Expr:
+    """An index expression simplified under the ranges of its variables, None where not known."""
+    return to_expr(_normal(expr, {name: known for name, known in ranges if known is not None}))
 
 
 def _decided(expr: Expr, bounds: Bounds) -> Expr:
@@ -290,8 +306,7 @@ def _quotient(linear: Linear, divisor: int, bounds: Bounds) -> Linear:
     whole, rest = _split(linear, divisor)
     found = _range_of_linear(rest, bounds, Const(0))
     if found is not None and found[0] // divisor == found[1] // divisor:
-        whole.constant += found[0] // divisor
-        return whole
+        return Linear(whole.terms, whole.constant + found[0] // divisor)
     coarse = _coarse_part(rest, divisor, bounds)
     if coarse is not None:
         step, upper, _ = coarse

@@ -57,6 +57,9 @@ class DType:
     def __repr__(self) -> str:
         return self.name.upper()
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 F64 = DType("f64", "float", 64)
 F32 = DType("f32", "float", 32)

@@ -4,14 +4,20 @@ Expressions are immutable values compared by structure. Index arithmetic is writ
 operators (`+ - * // %`), which fold constants; `==` compares structure, so comparisons in the IR
 are spelled `Binary("lt", a, b)`. Integer `floordiv` and `mod` round towards minus infinity; `div`
 is true division of floats and truncating division of integers.
+
+What is asked about an expression again and again (its hash, its variables) is kept in it: schedules
+share most of their expressions with those they were made from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from mlc.ir.dtype import BOOL, INDEX, DType
+from mlc.ir.remembered import remembered
 
 if TYPE_CHECKING:
     from mlc.ir.stmt import Buffer
@@ -23,10 +29,16 @@ BINARY_OPERATORS = frozenset(ARITHMETIC + COMPARISONS + LOGICAL)
 UNARY_OPERATORS = frozenset(("neg", "not", "abs", "sqrt", "floor", "ceil", "round", "trunc"))
 
 
+def _hash_of(*fields: str) -> Callable[[Any], int]:
+    """A hash of some fields that is computed once for each node."""
+    values = attrgetter(*fields)
+    return remembered("_hash")(lambda node: hash(values(node)))
+
+
 class Expr:
     """Base of all expressions: an element type `dtype` in `lanes` lanes (1: a scalar)."""
 
-    __slots__ = ()
+    __slots__ = ("_hash", "_linear", "_loads", "_variables")
 
     @property
     def dtype(self) -> DType:
@@ -77,6 +89,9 @@ class Const(Expr):
     def dtype(self) -> DType:
         return self.type
 
+    def __hash__(self) -> int:
+        return hash(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Var(Expr):
@@ -92,6 +107,9 @@ class Var(Expr):
     def __str__(self) -> str:
         return self.name
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Binary(Expr):
@@ -100,6 +118,8 @@ class Binary(Expr):
     op: str
     left: Expr
     right: Expr
+
+    __hash__ = _hash_of("op", "left", "right")
 
     @property
     def dtype(self) -> DType:
@@ -116,6 +136,8 @@ class Unary(Expr):
 
     op: str
     operand: Expr
+
+    __hash__ = _hash_of("op", "operand")
 
     @property
     def dtype(self) -> DType:
@@ -134,6 +156,8 @@ class Call(Expr):
     args: tuple[Expr, ...]
     type: DType
 
+    __hash__ = _hash_of("function", "args")
+
     @property
     def dtype(self) -> DType:
         return self.type
@@ -149,6 +173,8 @@ class Cast(Expr):
 
     operand: Expr
     type: DType
+
+    __hash__ = _hash_of("operand", "type")
 
     @property
     def dtype(self) -> DType:
@@ -167,6 +193,8 @@ class Select(Expr):
     on_true: Expr
     on_false: Expr
 
+    __hash__ = _hash_of("condition", "on_true", "on_false")
+
     @property
     def dtype(self) -> DType:
         return self.on_true.dtype
@@ -182,6 +210,8 @@ class Load(Expr):
 
     buffer: Buffer
     index: tuple[Expr, ...]
+
+    __hash__ = _hash_of("buffer", "index")
 
     @property
     def dtype(self) -> DType:
@@ -200,6 +230,8 @@ class Ramp(Expr):
     stride: Expr
     length: int
 
+    __hash__ = _hash_of("base", "stride", "length")
+
     @property
     def dtype(self) -> DType:
         return self.base.dtype
@@ -216,6 +248,8 @@ class Broadcast(Expr):
     operand: Expr
     length: int
 
+    __hash__ = _hash_of("operand", "length")
+
     @property
     def dtype(self) -> DType:
         return self.operand.dtype
@@ -231,6 +265,8 @@ class Shuffle(Expr):
 
     vectors: tuple[Expr, ...]
     picks: tuple[int, ...]
+
+    __hash__ = _hash_of("vectors", "picks")
 
     @property
     def dtype(self) -> DType:

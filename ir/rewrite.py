@@ -2,12 +2,16 @@
 
 `children` and `rebuild` know the shape of every node; everything else is written on top of them.
 Rebuilding returns the same object when nothing below it changed, so untouched parts stay shared.
+What a tree consists of is found once for each node (`remembered`), so that nobody goes where there
+is nothing for him.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
+from operator import is_
 
 from mlc.ir.expr import (
     Binary,
@@ -29,6 +33,7 @@ from mlc.ir.expr import (
     mul,
     sub,
 )
+from mlc.ir.remembered import remembered
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store, seq
 
 ExprMap = Callable[[Expr], Expr]
@@ -83,10 +88,12 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 
 def rebuild(expr: Expr, parts: tuple[Expr, ...]) -> Expr:
     """The same node over other sub-expressions."""
-    old = children(expr)
-    if len(old) == len(parts) and all(a is b for a, b in zip(old, parts, strict=True)):
-        return expr
-    return _EXPR_REBUILD[type(expr)](expr, parts)
+    return expr if _same(children(expr), parts) else _EXPR_REBUILD[type(expr)](expr, parts)
+
+
+def _same(old: Collection[object], new: Collection[object]) -> bool:
+    """Whether these are the same objects."""
+    return len(old) == len(new) and all(map(is_, old, new))
 
 
 def map_expr(expr: Expr, change: ExprMap) -> Expr:
@@ -95,6 +102,14 @@ def map_expr(expr: Expr, change: ExprMap) -> Expr:
     if parts:
         expr = rebuild(expr, tuple([map_expr(part, change) for part in parts]))
     return change(expr)
+
+
+def map_loads(expr: Expr, buffers: Collection[str], change: Callable[[Load], Expr]) -> Expr:
+    """Rebuild bottom-up: `change` sees every load of these buffers, its index changed already."""
+    if not any(load.buffer.name in buffers for load in loads_in(expr)):
+        return expr
+    new = rebuild(expr, tuple([map_loads(part, buffers, change) for part in children(expr)]))
+    return change(new) if type(new) is Load and new.buffer.name in buffers else new
 
 
 def walk_expr(expr: Expr) -> Iterator[Expr]:
@@ -133,13 +148,16 @@ def statement_exprs(stmt: Stmt) -> tuple[Expr, ...]:
     return ()
 
 
+@remembered("_inside")
+def _inside(stmt: Stmt) -> tuple[Stmt, ...]:
+    """Every sub-statement in program order, without the whole."""
+    parts = sub_statements(stmt)
+    return tuple([inner for part in parts for inner in (part, *_inside(part))])
+
+
 def walk(stmt: Stmt) -> Iterator[Stmt]:
     """Every sub-statement in program order, the whole first."""
-    stack = [stmt]
-    while stack:
-        part = stack.pop()
-        yield part
-        stack.extend(reversed(sub_statements(part)))
+    return chain((stmt,), _inside(stmt))
 
 
 def walk_exprs(stmt: Stmt) -> Iterator[Expr]:
@@ -160,14 +178,12 @@ def rebuild_stmt(
         case Store(buffer, index, value):
             new_index = tuple([on_expr(part) for part in index])
             new_value, new_buffer = on_expr(value), on_buffer(buffer)
-            same = new_value is value and new_buffer is buffer
-            if same and all(a is b for a, b in zip(index, new_index, strict=True)):
+            if new_value is value and new_buffer is buffer and _same(index, new_index):
                 return stmt
             return Store(new_buffer, new_index, new_value)
         case Prefetch(buffer, index):
             new_index, new_buffer = tuple([on_expr(part) for part in index]), on_buffer(buffer)
-            same = new_buffer is buffer
-            if same and all(a is b for a, b in zip(index, new_index, strict=True)):
+            if new_buffer is buffer and _same(index, new_index):
                 return stmt
             return Prefetch(new_buffer, new_index)
         case For(var, extent, kind, body):
@@ -177,7 +193,7 @@ def rebuild_stmt(
             return For(var, new_extent, kind, new_body)
         case Seq(body=parts):
             new_parts = [on_stmt(part) for part in parts]
-            if all(a is b for a, b in zip(parts, new_parts, strict=True)):
+            if _same(parts, new_parts):
                 return stmt
             return seq(new_parts)
         case Alloc(buffer, body):
@@ -192,9 +208,18 @@ def rebuild_stmt(
     raise TypeError(f"not a statement: {stmt!r}")
 
 
-def map_exprs(stmt: Stmt, change: ExprMap) -> Stmt:
-    """Apply `change` to the whole of each expression that stands directly in a statement."""
-    return rebuild_stmt(stmt, lambda part: map_exprs(part, change), change, lambda buffer: buffer)
+def map_exprs(stmt: Stmt, change: ExprMap, mentioning: Collection[str] | None = None) -> Stmt:
+    """Apply `change` to the whole of each expression that stands directly in a statement.
+
+    With names, only in statements in which one of these variables or buffers occurs.
+    """
+
+    def on_stmt(part: Stmt) -> Stmt:
+        if mentioning is not None and mentions(part).isdisjoint(mentioning):
+            return part
+        return rebuild_stmt(part, on_stmt, change, lambda buffer: buffer)
+
+    return on_stmt(stmt)
 
 
 def map_stmt(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
@@ -205,16 +230,16 @@ def map_stmt(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
 
 def substitute_expr(expr: Expr, replacement: Mapping[str, Expr]) -> Expr:
     """Replace variables by expressions."""
-
-    def change(part: Expr) -> Expr:
-        return replacement.get(part.name, part) if type(part) is Var else part
-
-    return map_expr(expr, change)
+    if type(expr) is Var:
+        return replacement.get(expr.name, expr)
+    if free_variables(expr).isdisjoint(replacement):
+        return expr
+    return rebuild(expr, tuple([substitute_expr(part, replacement) for part in children(expr)]))
 
 
 def substitute(stmt: Stmt, replacement: Mapping[str, Expr]) -> Stmt:
     """Replace free variables by expressions throughout a statement."""
-    return map_exprs(stmt, lambda expr: substitute_expr(expr, replacement))
+    return map_exprs(stmt, lambda expr: substitute_expr(expr, replacement), replacement)
 
 
 def replace_buffers(stmt: Stmt, replacement: Mapping[str, Buffer]) -> Stmt:
@@ -224,34 +249,68 @@ def replace_buffers(stmt: Stmt, replacement: Mapping[str, Buffer]) -> Stmt:
         return replacement.get(buffer.name, buffer)
 
     def on_expr(expr: Expr) -> Expr:
-        return map_expr(expr, _change_load)
-
-    def _change_load(part: Expr) -> Expr:
-        if type(part) is Load and part.buffer.name in replacement:
-            return Load(replacement[part.buffer.name], part.index)
-        return part
+        return map_loads(expr, replacement, lambda e: Load(replacement[e.buffer.name], e.index))
 
     def on_stmt(part: Stmt) -> Stmt:
+        if mentions(part).isdisjoint(replacement):
+            return part
         return rebuild_stmt(part, on_stmt, on_expr, on_buffer)
 
     return on_stmt(stmt)
 
 
-def free_variables(expr: Expr) -> set[str]:
+@remembered("_variables")
+def free_variables(expr: Expr) -> frozenset[str]:
     """Names of the variables that an expression reads."""
-    return {part.name for part in walk_expr(expr) if type(part) is Var}
+    if type(expr) is Var:
+        return frozenset((expr.name,))
+    if type(expr) is Binary:
+        return free_variables(expr.left) | free_variables(expr.right)
+    return frozenset().union(*map(free_variables, children(expr)))
+
+
+@remembered("_loads")
+def _loads_inside(expr: Expr) -> tuple[Load, ...]:
+    return tuple([load for part in children(expr) for load in loads_in(part)])
+
+
+def loads_in(expr: Expr) -> tuple[Load, ...]:
+    """Every load in an expression, the whole first."""
+    inside = _loads_inside(expr)
+    return (expr, *inside) if type(expr) is Load else inside
+
+
+@remembered("_mentions")
+def mentions(stmt: Stmt) -> frozenset[str]:
+    """Names of the loops, variables and buffers that occur in a statement."""
+    inside = [mentions(part) for part in sub_statements(stmt)]
+    own = _own_names(stmt)
+    if len(inside) == 1 and inside[0].issuperset(own):
+        return inside[0]  # nearly always so: who allocates a buffer uses it
+    return frozenset(own).union(*inside)
+
+
+def _own_names(stmt: Stmt) -> list[str]:
+    names: list[str] = []
+    for expr in statement_exprs(stmt):
+        names += free_variables(expr)
+        names += [load.buffer.name for load in loads_in(expr)]
+    if isinstance(stmt, For):
+        names.append(stmt.var)
+    elif isinstance(stmt, (Store, Prefetch, Alloc)):
+        names.append(stmt.buffer.name)
+    return names
 
 
 def depends_on(expr: Expr, name: str) -> bool:
     """Whether an expression reads the variable `name`."""
-    if type(expr) is Var:
-        return expr.name == name
-    return any(depends_on(part, name) for part in children(expr))
+    return name in free_variables(expr)
 
 
 def loads_of(stmt: Stmt) -> Iterator[Load]:
     """Every load in a statement."""
-    return (expr for expr in walk_exprs(stmt) if type(expr) is Load)
+    exprs = (expr for part in walk(stmt) for expr in statement_exprs(part))
+    return (load for expr in exprs for load in loads_in(expr))
 
 
 def stores_of(stmt: Stmt) -> Iterator[Store]:

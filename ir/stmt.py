@@ -63,7 +63,7 @@ class Buffer:
 class Stmt:
     """Base of all statements."""
 
-    __slots__ = ()
+    __slots__ = ("_inside", "_mentions")
 
 
 @dataclass(frozen=True, slots=True)

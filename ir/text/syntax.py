@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mlc.ir.dtype import DTYPES, INDEX, DType
 from mlc.ir.functions import FUNCTIONS
@@ -51,6 +52,7 @@ def quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+@lru_cache(4096)
 def name(text: str) -> str:
     """A name: as it is where it is a plain word, else quoted.
 

@@ -36,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from mlc.ir.affine import Bounds, Range, bounds_of, linear_form, to_expr
+from mlc.ir.affine import Bounds, Linear, Range, bounds_of, linear_form, to_expr
 from mlc.ir.dtype import INDEX
 from mlc.ir.expr import Binary, Const, Expr, Select, Var
 from mlc.ir.rewrite import (
@@ -120,8 +120,8 @@ def _where_it_holds(test: Binary, var: str, inside: Bounds) -> tuple[int | None,
         return None
     sign, offset = _MARGINS[test.op]
     margin = linear_form(test.left).plus(linear_form(test.right), -1).times(sign)
-    factor = margin.terms.pop(Var(var), 0)
-    rest = bounds_of(to_expr(margin), inside)
+    factor = margin.terms.get(Var(var), 0)
+    rest = bounds_of(to_expr(margin.plus(Linear({Var(var): -factor}))), inside)
     if factor == 0 or rest is None:
         return None
     least = rest[0] + offset  # holds where factor * var + least >= 0

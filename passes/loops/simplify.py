@@ -30,14 +30,13 @@ def simplify_stmt(stmt: Stmt, bounds: Mapping[str, Range]) -> Stmt:
 
 
 class _Simplifier:
-    """Simplifies under one set of ranges, and remembers what indices came to."""
+    """Simplifies under one set of ranges."""
 
     def __init__(self, bounds: Mapping[str, Range]) -> None:
         self.bounds = bounds
-        self.memo: dict[Expr, Expr] = {}
 
     def expr(self, expr: Expr) -> Expr:
-        new = simplify(expr, self.bounds, self.memo)
+        new = simplify(expr, self.bounds)
         return expr if new == expr else new
 
     def statement(self, stmt: Stmt) -> Stmt:

@@ -14,16 +14,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from math import gcd
 
 from mlc.ir.affine import Bounds, Linear, Range, bounds_of, linear_form, simplify
 from mlc.ir.expr import Binary, Const, Expr, Load, Var
-from mlc.ir.rewrite import free_variables, statement_exprs, walk, walk_expr
+from mlc.ir.rewrite import free_variables, loads_in, statement_exprs, walk
 from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
 from mlc.passes.schedule.rewriting import Index
 
 REDUCTIONS = frozenset(("add", "mul", "min", "max", "and", "or"))
 """Associative and commutative operators."""
+
+_REMEMBERED = 4096
+"""How many pairs of indices are remembered."""
 
 
 class Carried(Enum):
@@ -73,6 +77,8 @@ def loops_inside(loop: For) -> Inside:
 def _tails(loop: For) -> list[Tail]:
     """`loop` as a tail, where its extent is `total - factor * outer`, or the minimum with it."""
     match loop.extent:
+        case Const():
+            return []
         case Binary("min", left, right):
             limits = [left, right]
         case extent:
@@ -94,11 +100,7 @@ def accesses_of(stmt: Stmt) -> list[Access]:
         if store is not None:
             found.append(Access(store.buffer, store.index, True, store))
         for expr in statement_exprs(part):
-            found += [
-                Access(load.buffer, load.index, False, store)
-                for load in walk_expr(expr)
-                if type(load) is Load
-            ]
+            found += [Access(load.buffer, load.index, False, store) for load in loads_in(expr)]
     return found
 
 
@@ -126,7 +128,7 @@ def reduction_operator(store: Store) -> str | None:
         return None
     for old, other in ((value.left, value.right), (value.right, value.left)):
         if isinstance(old, Load) and old.buffer.name == store.buffer.name:
-            reads = {part.buffer.name for part in walk_expr(other) if type(part) is Load}
+            reads = {load.buffer.name for load in loads_in(other)}
             same = old.index == store.index and store.buffer.name not in reads
             return value.op if same else None
     return None
@@ -198,14 +200,26 @@ def _is_reduction(group: Iterable[Access]) -> bool:
 
 def _apart(left: Index, right: Index, loop: For, inner: Inside, bounds: Bounds) -> bool:
     """Whether the two indices, at different iterations of `loop`, are always different."""
+    names = frozenset().union(*map(free_variables, left), *map(free_variables, right))
+    tails = tuple([tail for tail in inner.tails if tail.inner.name in names])
+    ranges = tuple([(name, bounds[name]) for name in names if name in bounds])
+    return _are_apart(left, right, loop.var, Inside(names & inner.names, tails), ranges)
+
+
+@lru_cache(_REMEMBERED)
+def _are_apart(
+    left: Index, right: Index, var: str, inner: Inside, ranges: tuple[tuple[str, Range], ...]
+) -> bool:
+    """The same, of nothing but what it depends on: schedules ask it of the same few indices."""
+    bounds = dict(ranges)
     pairs = list(zip(left, right, strict=True))
-    if any(_separates(a, b, loop, inner, bounds) for a, b in pairs):
+    if any(_separates(a, b, var, inner, bounds) for a, b in pairs):
         return True
-    touching = sum(loop.var in free_variables(a) for a in left)
+    touching = sum(var in free_variables(a) for a in left)
     if touching < 2:
         return False
     joined = _as_one_number(pairs, bounds)
-    return joined is not None and _separates(*joined, loop, inner, bounds)
+    return joined is not None and _separates(*joined, var, inner, bounds)
 
 
 def _as_one_number(pairs: list[tuple[Expr, Expr]], bounds: Bounds) -> tuple[Expr, Expr] | None:
@@ -222,7 +236,7 @@ def _as_one_number(pairs: list[tuple[Expr, Expr]], bounds: Bounds) -> tuple[Expr
     return simplify(first, bounds), simplify(second, bounds)
 
 
-def _separates(left: Expr, right: Expr, loop: For, inner: Inside, bounds: Bounds) -> bool:
+def _separates(left: Expr, right: Expr, var: str, inner: Inside, bounds: Bounds) -> bool:
     """Whether `left` at one iteration and `right` at another can never be equal.
 
     With `left = c*v + small + big` and `right = c*v' + small' + big'`, where the small parts differ
@@ -230,9 +244,10 @@ def _separates(left: Expr, right: Expr, loop: For, inner: Inside, bounds: Bounds
     reach, equality needs `v = v'`.
     """
     first, second = linear_form(left), linear_form(right)
-    step = first.terms.get(Var(loop.var), 0)
-    extent = bounds.get(loop.var)
-    if step == 0 or second.terms.get(Var(loop.var), 0) != step or extent is None:
+    walking = Var(var)
+    step = first.terms.get(walking, 0)
+    extent = bounds.get(var)
+    if step == 0 or second.terms.get(walking, 0) != step or extent is None:
         return False
     low = high = first.constant - second.constant
     spread = 0
@@ -241,11 +256,11 @@ def _separates(left: Expr, right: Expr, loop: For, inner: Inside, bounds: Bounds
         ends = sign * reached[0], sign * reached[1]
         low, high = low + min(ends), high + max(ends)
         for atom, coefficient in terms.items():
-            if atom == Var(loop.var):
+            if atom == walking:
                 continue
-            found = _range_inside(atom, loop.var, inner, bounds)
+            found = _range_inside(atom, var, inner, bounds)
             if found is None:
-                if not _fixed(atom, loop.var, inner) or other.get(atom, 0) != coefficient:
+                if not _fixed(atom, var, inner) or other.get(atom, 0) != coefficient:
                     return False
             elif abs(coefficient) > abs(step) and found[0] != found[1]:
                 spread = gcd(spread, coefficient)
@@ -274,8 +289,7 @@ def _without_tails(form: Linear, tails: Iterable[Tail], step: int) -> tuple[dict
 
 def _fixed(atom: Expr, var: str, inner: Inside) -> bool:
     """Whether the value of `atom` is the same in all iterations."""
-    loads = any(type(part) is Load for part in walk_expr(atom))
-    return not loads and not (free_variables(atom) & (inner.names | {var}))
+    return not loads_in(atom) and not (free_variables(atom) & (inner.names | {var}))
 
 
 def _range_inside(atom: Expr, var: str, inner: Inside, bounds: Bounds) -> Range | None:

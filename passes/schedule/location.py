@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from mlc.ir.affine import Bounds, Range, bounds_of
 from mlc.ir.expr import Const, Expr
-from mlc.ir.rewrite import sub_statements, walk
+from mlc.ir.rewrite import mentions, sub_statements, walk
 from mlc.ir.stmt import Alloc, Buffer, For, If, Seq, Stmt, seq
 
 _Found = TypeVar("_Found", bound=Stmt)
@@ -60,43 +60,52 @@ def _with_child(parent: Stmt, old: Stmt, new: Stmt) -> Stmt:
     raise TypeError(f"not a parent: {parent!r}")
 
 
-def _path_to(root: Stmt, wanted: Callable[[Stmt], bool]) -> list[Stmt] | None:
-    """The statements from the first wanted one up to the root."""
-    if wanted(root):
-        return [root]
-    for part in sub_statements(root):
-        path = _path_to(part, wanted)
-        if path is not None:
-            path.append(root)
-            return path
-    return None
+def _way_to(root: Stmt, name: str, wanted: Callable[[Stmt], bool]) -> tuple[Stmt, ...]:
+    """The statements from the root to the wanted one, outside of which nobody mentions `name`."""
+    way: list[Stmt] = []
+    inside: tuple[Stmt, ...] = (root,)
+    while inside:
+        for part in inside:
+            if name in mentions(part):
+                break
+        else:
+            break
+        way.append(part)
+        if wanted(part):
+            return tuple(way)
+        inside = sub_statements(part)
+    return ()
 
 
 def find_loop(root: Stmt, name: str) -> Location[For]:
     """The loop called `name`."""
-    path = _path_to(root, lambda stmt: type(stmt) is For and stmt.var == name)
-    if path is None or not isinstance(path[0], For):
+    way = _way_to(root, name, lambda stmt: type(stmt) is For and stmt.var == name)
+    if not way or not isinstance(way[-1], For):
         raise RefusalError(f"loop '{name}' not found", "no-such-loop")
-    return Location(path[0], tuple(reversed(path[1:])))
+    return Location(way[-1], way[:-1])
 
 
 def find_alloc(root: Stmt, name: str) -> Location[Alloc]:
     """The allocation of the buffer called `name`."""
-    path = _path_to(root, lambda stmt: type(stmt) is Alloc and stmt.buffer.name == name)
-    if path is None or not isinstance(path[0], Alloc):
+    way = _way_to(root, name, lambda stmt: type(stmt) is Alloc and stmt.buffer.name == name)
+    if not way or not isinstance(way[-1], Alloc):
         raise RefusalError(f"no temporary '{name}'", "no-such-buffer")
-    return Location(path[0], tuple(reversed(path[1:])))
+    return Location(way[-1], way[:-1])
 
 
 def has_loop(root: Stmt, name: str) -> bool:
     """Whether there is a loop called `name`."""
-    return _path_to(root, lambda stmt: type(stmt) is For and stmt.var == name) is not None
+    return bool(_way_to(root, name, lambda stmt: type(stmt) is For and stmt.var == name))
 
 
 def names_in(stmt: Stmt) -> set[str]:
     """Names of all loops and allocated buffers."""
-    names = {part.var for part in walk(stmt) if type(part) is For}
-    names |= {part.buffer.name for part in walk(stmt) if type(part) is Alloc}
+    names: set[str] = set()
+    for part in walk(stmt):
+        if type(part) is For:
+            names.add(part.var)
+        elif type(part) is Alloc:
+            names.add(part.buffer.name)
     return names
 
 

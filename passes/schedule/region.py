@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlc.ir.affine import Bounds, Linear, bounds_of, linear_form, simplify, to_expr
-from mlc.ir.expr import Binary, Const, Expr, Load, Var, maximum, minimum
-from mlc.ir.rewrite import free_variables, walk, walk_expr
+from mlc.ir.expr import Binary, Const, Expr, Var, maximum, minimum
+from mlc.ir.rewrite import free_variables, loads_in, walk
 from mlc.ir.stmt import Buffer, For, Stmt
 from mlc.passes.schedule.rewriting import Index
 
@@ -96,22 +96,23 @@ def _parted(
     linear: Linear, inner: Mapping[str, Expr], bounds: Bounds
 ) -> tuple[Linear, Linear, int, int] | None:
     """What is fixed, what moves with the loops inside, and the range of the latter."""
-    fixed, moving = Linear({}, linear.constant), Linear({})
+    fixed: dict[Expr, int] = {}
+    moving: dict[Expr, int] = {}
     low = high = 0
     for atom, coefficient in linear.terms.items():
-        if any(type(part) is Load for part in walk_expr(atom)):
+        if loads_in(atom):
             return None
         names = free_variables(atom)
         if not any(name in inner for name in names):
-            fixed.terms[atom] = coefficient
+            fixed[atom] = coefficient
             continue
         found = bounds_of(atom, bounds)
         if found is None or any(name not in inner for name in names):
             return None
-        moving.terms[atom] = coefficient
+        moving[atom] = coefficient
         ends = coefficient * found[0], coefficient * found[1]
         low, high = low + min(ends), high + max(ends)
-    return fixed, moving, low, high
+    return Linear(fixed, linear.constant), Linear(moving), low, high
 
 
 def _varying_extent(moving: Linear, inner: Mapping[str, Expr], size: int, spread: int) -> Expr:

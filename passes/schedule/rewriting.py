@@ -11,7 +11,14 @@ from dataclasses import replace
 
 from mlc.ir.affine import Bounds, simplify
 from mlc.ir.expr import Expr, Load, Var
-from mlc.ir.rewrite import map_expr, map_exprs, map_stmt, rebuild_stmt, substitute_expr
+from mlc.ir.rewrite import (
+    map_exprs,
+    map_loads,
+    map_stmt,
+    mentions,
+    rebuild_stmt,
+    substitute_expr,
+)
 from mlc.ir.stmt import Alloc, Buffer, For, Prefetch, Stmt, Store
 from mlc.passes.schedule.location import fresh
 
@@ -26,7 +33,7 @@ def substitute(stmt: Stmt, replacement: Mapping[str, Expr], bounds: Bounds) -> S
         new = substitute_expr(expr, replacement)
         return expr if new is expr else simplify(new, bounds)
 
-    return map_exprs(stmt, change)
+    return map_exprs(stmt, change, replacement)
 
 
 def rewrite_accesses(
@@ -40,15 +47,12 @@ def rewrite_accesses(
     def indices(index: Index) -> Index:
         return tuple([simplify(part, bounds) for part in on_index(index)])
 
-    def on_node(expr: Expr) -> Expr:
-        if type(expr) is Load and expr.buffer.name == name:
-            return Load(new, indices(expr.index))
-        return expr
-
     def on_expr(expr: Expr) -> Expr:
-        return map_expr(expr, on_node)
+        return map_loads(expr, (name,), lambda load: Load(new, indices(load.index)))
 
     def on_stmt(part: Stmt) -> Stmt:
+        if name not in mentions(part):
+            return part
         part = rebuild_stmt(part, on_stmt, on_expr, lambda buffer: buffer)
         if isinstance(part, Store) and part.buffer.name == name:
             return Store(new, indices(part.index), part.value)
@@ -71,14 +75,11 @@ def lay_out_anew(stmt: Stmt, new: Buffer, old: str, on_index: IndexMap, bounds: 
 def replace_loads(stmt: Stmt, name: str, value: Callable[[Index], Expr], bounds: Bounds) -> Stmt:
     """Replace every load of the buffer `name` by `value` of its index; simplify around it."""
 
-    def on_node(expr: Expr) -> Expr:
-        return value(expr.index) if type(expr) is Load and expr.buffer.name == name else expr
-
     def change(expr: Expr) -> Expr:
-        new = map_expr(expr, on_node)
+        new = map_loads(expr, (name,), lambda load: value(load.index))
         return expr if new is expr else simplify(new, bounds)
 
-    return map_exprs(stmt, change)
+    return map_exprs(stmt, change, (name,))
 
 
 def renamed(stmt: Stmt, suffix: str, taken: set[str], bounds: Bounds) -> Stmt:

@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec
 
 from mlc.errors import ScheduleError
@@ -18,7 +18,7 @@ from mlc.ir.rewrite import buffers_of, sub_statements, walk
 from mlc.ir.stmt import Buffer, For, Func, Stmt, Store
 from mlc.ir.text import print_func
 from mlc.passes.schedule.location import RefusalError, find_loop
-from mlc.passes.schedule.trace import Step, Trace, to_json
+from mlc.passes.schedule.trace import Arguments, Step, Trace, to_json
 
 P = ParamSpec("P")
 
@@ -32,7 +32,8 @@ class Schedule:
 
     def with_body(self, body: Stmt) -> Schedule:
         """The same schedule with another body of the function."""
-        return replace(self, func=replace(self.func, body=body))
+        old = self.func
+        return Schedule(Func(old.name, old.params, body, old.loc, old.prepare), self.trace)
 
     def loop(self, name: str) -> For:
         """The loop called `name`; raises `ScheduleError` where there is none."""
@@ -75,7 +76,7 @@ def primitive(
     The step is added to the trace that was given (a primitive made of others is one step), and a
     `RefusalError` becomes a `ScheduleError` that starts with the name of the primitive.
     """
-    signature = inspect.signature(function)
+    arguments_of = _reader_of_arguments(function)
 
     @functools.wraps(function)
     def apply(schedule: Schedule, /, *args: P.args, **kwargs: P.kwargs) -> Schedule:
@@ -83,12 +84,28 @@ def primitive(
             result = function(schedule, *args, **kwargs)
         except RefusalError as refusal:
             raise _error(function.__name__, schedule.func, refusal) from None
-        bound = signature.bind(schedule, *args, **kwargs).arguments
-        arguments = {name: to_json(value) for name, value in bound.items() if name != "schedule"}
-        step = Step(function.__name__, arguments)
+        step = Step(function.__name__, arguments_of(args, kwargs))
         return Schedule(result.func, schedule.trace.plus(step))
 
     return apply
+
+
+def _reader_of_arguments(
+    function: Callable[..., Schedule],
+) -> Callable[[tuple[object, ...], dict[str, object]], Arguments]:
+    """What makes JSON of the arguments of a call that went well, in the order of the parameters."""
+    _, *parameters = inspect.signature(function).parameters.values()
+    many = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+    names = [p.name for p in parameters]
+
+    def read(args: tuple[object, ...], kwargs: dict[str, object]) -> Arguments:
+        given: dict[str, object] = dict(zip(names, args, strict=False))
+        if many is not None:
+            given = {many: args}
+        given.update(kwargs)
+        return {name: to_json(given[name]) for name in names if name in given}
+
+    return read
 
 
 def _error(name: str, func: Func, refusal: RefusalError) -> ScheduleError:
