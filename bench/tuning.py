@@ -15,6 +15,7 @@ Nothing else should run on the machine meanwhile; what is compared takes turns a
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -188,9 +189,9 @@ def warm(
         write(json, {"rows": rows})
     names = [name for name in rows[0] if name != "details"]
     _show_rows("trials until near the best known", names, rows)
-    for each in slacks:
-        shares = (row[f"share {each:.0%}"] for row in rows)
-        print(f"within {each:.0%}: {_mean(shares):.2f} of the trials")
+    for judged, each in itertools.product(dict.fromkeys(row["judged"] for row in rows), slacks):
+        shares = (row[f"share {each:.0%}"] for row in rows if row["judged"] == judged)
+        print(f"{judged}, until within {each:.0%}: {_mean(shares):.2f} of the trials")
     write(json, {"rows": rows})
 
 

@@ -9,7 +9,7 @@ led a search at some time is measured again in the end, several times over, all 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -67,17 +67,31 @@ class Outcome:
     traces: dict[str, Trace] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def needed(self, start: str, slack: float, most: int) -> list[int]:
-        """Trials of each search until within `slack` of the best known; `most` where it never is.
+    @property
+    def best(self) -> float:
+        """The fastest seconds known, of all searches."""
+        return min(self.seconds.values())
 
-        The best known is that of all searches of the task, of both kinds.
-        """
-        goal = min(self.seconds.values()) * (1 + slack)
+    def needed(self, start: str, slack: float, most: int) -> list[int]:
+        """Trials of each search until within `slack` of the best; `most` where it never is."""
+        goal = self.best * (1 + slack)
         return [trials_until(each, self.seconds, goal) or most for each in self.leaders[start]]
+
+    def after(self, trials: int, start: str, search: int) -> float:
+        """The seconds of what led a search after so many trials."""
+        leaders = [steps for trial, steps in self.leaders[start][search] if trial <= trials]
+        return self.seconds[leaders[-1]] if leaders else math.inf
+
+
+TrialsNeeded = Callable[[Sequence[Outcome], str, float, Plan], list[int]]
+"""The trials per task of each search, cold or warm, until within a slack of the best known."""
 
 
 def rows_of(pairs: Iterable[str], plan: Plan, slacks: Sequence[float]) -> Iterator[dict[str, Any]]:
-    """A row per pair, as they come; the records of a source are made once."""
+    """Two rows per pair, as they come: its tasks alone, and together as the model calls them.
+
+    The records of a source are made once.
+    """
     models: dict[str, list[str]] = {}
     for pair in pairs:
         source, _, model = pair.partition(":")
@@ -92,7 +106,9 @@ def rows_of(pairs: Iterable[str], plan: Plan, slacks: Sequence[float]) -> Iterat
             keys = {task.key for task in tasks}
             for model in helped:
                 outcomes = cold_and_warm(model, plan, known, keys, measurer)
-                yield {"source": source, "model": model, **figures(outcomes, plan, slacks)}
+                for judged, trials in {"each task": by_task, "all together": together}.items():
+                    row = {"source": source, "model": model, "judged": judged}
+                    yield {**row, **figures(outcomes, plan, slacks, trials)}
 
 
 def cold_and_warm(
@@ -110,14 +126,16 @@ def cold_and_warm(
     return outcomes
 
 
-def figures(outcomes: Sequence[Outcome], plan: Plan, slacks: Sequence[float]) -> dict[str, Any]:
-    """Medians over tasks and searches, and the geometric mean of warm by cold trials.
+def figures(
+    outcomes: Sequence[Outcome], plan: Plan, slacks: Sequence[float], trials: TrialsNeeded
+) -> dict[str, Any]:
+    """Medians over all searches, and the geometric mean of warm by cold trials.
 
     A search that never gets there counts as if the trial after its last one did, cold or warm.
     """
     row: dict[str, Any] = {"tasks": len(outcomes)}
     for slack in slacks:
-        cold, warm = (needed_by(outcomes, start, slack, plan) for start in STARTS)
+        cold, warm = (trials(outcomes, start, slack, plan) for start in STARTS)
         row[f"cold {slack:.0%}"] = float(median(cold))
         row[f"warm {slack:.0%}"] = float(median(warm))
         row[f"share {slack:.0%}"] = share(cold, warm)
@@ -125,9 +143,28 @@ def figures(outcomes: Sequence[Outcome], plan: Plan, slacks: Sequence[float]) ->
     return row
 
 
-def needed_by(outcomes: Sequence[Outcome], start: str, slack: float, plan: Plan) -> list[int]:
-    """The trials of all searches of one kind, task by task."""
+def by_task(outcomes: Sequence[Outcome], start: str, slack: float, plan: Plan) -> list[int]:
+    """The trials per task of all searches of one kind, task by task."""
     return [n for each in outcomes for n in each.needed(start, slack, plan.trials + 1)]
+
+
+def together(outcomes: Sequence[Outcome], start: str, slack: float, plan: Plan) -> list[int]:
+    """The trials per task of each search until all tasks in sum, calls counted, are near the best.
+
+    The best is that of all searches, task by task.
+    """
+    goal = sum(each.task.count * each.best for each in outcomes) * (1 + slack)
+    return [
+        next(
+            (
+                trials
+                for trials in range(1, plan.trials + 1)
+                if sum(each.task.count * each.after(trials, start, n) for each in outcomes) <= goal
+            ),
+            plan.trials + 1,
+        )
+        for n in range(plan.searches)
+    ]
 
 
 def share(cold: Sequence[int], warm: Sequence[int]) -> float:
@@ -221,5 +258,4 @@ def _details(outcome: Outcome, plan: Plan, slacks: Sequence[float]) -> dict[str,
         for slack in slacks
         for start in STARTS
     }
-    best = min(outcome.seconds.values())
-    return {"task": name_of(outcome.task), "best_us": best * 1e6, **needed}
+    return {"task": name_of(outcome.task), "best_us": outcome.best * 1e6, **needed}

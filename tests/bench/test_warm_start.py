@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bench.tuned.warm_start import Outcome, Plan, cold_and_warm, figures, heaviest
+from bench.tuned.warm_start import (
+    Outcome,
+    Plan,
+    by_task,
+    cold_and_warm,
+    figures,
+    heaviest,
+    together,
+)
 from mlc.autotune.records import Database
 from tests.autotune.fakes import PretendingMeasurer, tasks
 
@@ -29,9 +37,17 @@ def test_what_is_near_is_judged_by_the_best_of_all_searches(outcome: Outcome) ->
 def test_a_search_that_never_gets_there_counts_as_the_trial_after_its_last(
     outcome: Outcome,
 ) -> None:
-    row = figures([outcome], PLAN, [0.02])
+    row = figures([outcome], PLAN, [0.02], by_task)
     assert (row["cold 2%"], row["warm 2%"]) == (6.5, 2.5)
     assert row["share 2%"] == pytest.approx(((2 / 7) * (3 / 6)) ** 0.5)
+
+
+def test_tasks_together_are_near_when_their_sum_is(outcome: Outcome) -> None:
+    other = Outcome(tasks()[1])
+    other.seconds = {"slow": 0.5, "best": 0.2}
+    other.leaders = {"cold": [[(1, "best")]] * 2, "warm": [[(1, "slow"), (4, "best")]] * 2}
+    assert together([outcome, other], "cold", 0.02, PLAN) == [7, 6]
+    assert together([outcome, other], "warm", 0.02, PLAN) == [4, 4]
 
 
 def test_both_starts_search_equally_long(
