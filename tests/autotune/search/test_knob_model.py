@@ -30,7 +30,7 @@ def learnt(points: list[Knobs], fewest: int = 4) -> KnobModel:
 def test_some_of_the_points_tell_which_of_the_others_are_fast() -> None:
     known = random.Random(1).sample(POINTS, 10)
     others = [knobs for knobs in POINTS if knobs not in known]
-    first, *_, last = learnt(known).order(others)
+    first, *_, last = learnt(known).order(others, hope=0.0)
     times = sorted(map(seconds, others))
     assert seconds(first) in times[:2]
     assert seconds(last) in times[-2:]
@@ -53,3 +53,24 @@ def test_how_slow_a_slow_point_is_does_not_matter() -> None:
     model.learn(hopeless, 1e3)
     other.learn(hopeless, 1e6)
     assert model.order(POINTS) == other.order(POINTS)
+
+
+def test_what_knobs_do_together_is_learnt() -> None:
+    """Few rows are fast in one order, many in the other."""
+
+    def crossed(knobs: Knobs) -> float:
+        few = int(knobs["rows"]) < 3
+        return 1.0 if few == (knobs["order"] == "rows") else 2.0
+
+    model = KnobModel()
+    for knobs in POINTS[::2]:
+        model.learn(knobs, crossed(knobs))
+    others = model.order(POINTS[1::2], hope=0.0)
+    assert [crossed(knobs) for knobs in others] == sorted(map(crossed, others))
+
+
+def test_hope_draws_to_what_is_not_known() -> None:
+    near, far = {"rows": 6, "order": "columns"}, {"rows": 60, "order": "blocks"}
+    model = learnt(POINTS)
+    assert model.order([near, far], hope=0.0) == [near, far]
+    assert model.order([near, far], hope=5.0) == [far, near]

@@ -69,6 +69,26 @@ def test_the_first_proposal_has_the_seeds() -> None:
     assert [each.key for each in search.propose(4)][:1] == ["7,3"]
 
 
+@pytest.mark.parametrize(("guided", "number"), [(True, 4), (False, 6)])
+def test_a_model_that_knows_other_tasks_shares_the_first_proposal(
+    guided: bool, number: int
+) -> None:
+    search = Evolutionary(ToyProblem(guided=guided), 0)
+    seeds = [{"x": 15, "y": y, "z": 0} for y in range(6)]
+    search.suggest(seeds)
+    keys = [each.key for each in search.propose(8)]
+    assert keys[:number] == [f"15,{y}" for y in range(number)]
+    assert not set(keys[number:]) & {f"15,{y}" for y in range(6)}
+
+
+def test_a_model_that_knows_other_tasks_chooses_among_many_at_first() -> None:
+    def first(guided: bool) -> float:
+        searches = [Evolutionary(ToyProblem(guided=guided, width=64), seed) for seed in range(8)]
+        return sum(seconds(search.propose(4)[0]) for search in searches)
+
+    assert first(guided=True) < 0.2 * first(guided=False)
+
+
 def test_a_proposal_keeps_a_share_for_chance() -> None:
     def total(greedy: float) -> float:
         search = Evolutionary(ToyProblem(width=64), 0, greedy=greedy)
