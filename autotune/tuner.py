@@ -28,7 +28,7 @@ from mlc.passes.schedule.templates.base import Machine
 
 Clock = Callable[[], float]
 
-_SEEDS = 3
+_SEEDS = 4
 _FINALISTS = 3
 _WORTH_COMPARING = 0.995
 
