@@ -4,7 +4,7 @@
     python -m bench.tuning search --trials 64
     python -m bench.tuning few --few 70 --many 1000
     python -m bench.tuning model --collect 200
-    python -m bench.tuning warm --pair resnet50:mobilenetv2
+    python -m bench.tuning warm --pair resnet50:densenet121
     python -m bench.tuning overhead --budget 2m
     python -m bench.tuning leak --trials 5000
     python -m bench.tuning faults
@@ -172,7 +172,7 @@ def warm(
     ] = None,
     tasks: Annotated[int, typer.Option(help="How many tasks of each model, the heaviest.")] = 4,
     threads: Threads = 1,
-    trials: Trials = 24,
+    trials: Trials = 20,
     searches: Annotated[int, typer.Option(help="Cold ones, and warm ones, of each task.")] = 3,
     slack: Annotated[
         list[float] | None, typer.Option(help="How near to the best is there; repeatable.")
@@ -192,7 +192,6 @@ def warm(
     for judged, each in itertools.product(dict.fromkeys(row["judged"] for row in rows), slacks):
         shares = (row[f"share {each:.0%}"] for row in rows if row["judged"] == judged)
         print(f"{judged}, until within {each:.0%}: {_mean(shares):.2f} of the trials")
-    write(json, {"rows": rows})
 
 
 @app.command("overhead")
