@@ -44,7 +44,7 @@ Range = tuple[int, int]
 Bounds = Mapping[str, Range]
 
 
-_REMEMBERED = 8192
+_REMEMBERED = 4096
 """How many simplified expressions are remembered."""
 
 

@@ -11,13 +11,11 @@ share most of their expressions with those they were made from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlc.ir.dtype import BOOL, INDEX, DType
-from mlc.ir.remembered import remembered
+from mlc.ir.remembered import hash_of
 
 if TYPE_CHECKING:
     from mlc.ir.stmt import Buffer
@@ -27,12 +25,6 @@ COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 LOGICAL = ("and", "or", "xor", "shl", "shr")
 BINARY_OPERATORS = frozenset(ARITHMETIC + COMPARISONS + LOGICAL)
 UNARY_OPERATORS = frozenset(("neg", "not", "abs", "sqrt", "floor", "ceil", "round", "trunc"))
-
-
-def _hash_of(*fields: str) -> Callable[[Any], int]:
-    """A hash of some fields that is computed once for each node."""
-    values = attrgetter(*fields)
-    return remembered("_hash")(lambda node: hash(values(node)))
 
 
 class Expr:
@@ -119,7 +111,7 @@ class Binary(Expr):
     left: Expr
     right: Expr
 
-    __hash__ = _hash_of("op", "left", "right")
+    __hash__ = hash_of("op", "left", "right")
 
     @property
     def dtype(self) -> DType:
@@ -137,7 +129,7 @@ class Unary(Expr):
     op: str
     operand: Expr
 
-    __hash__ = _hash_of("op", "operand")
+    __hash__ = hash_of("op", "operand")
 
     @property
     def dtype(self) -> DType:
@@ -156,7 +148,7 @@ class Call(Expr):
     args: tuple[Expr, ...]
     type: DType
 
-    __hash__ = _hash_of("function", "args")
+    __hash__ = hash_of("function", "args")
 
     @property
     def dtype(self) -> DType:
@@ -174,7 +166,7 @@ class Cast(Expr):
     operand: Expr
     type: DType
 
-    __hash__ = _hash_of("operand", "type")
+    __hash__ = hash_of("operand", "type")
 
     @property
     def dtype(self) -> DType:
@@ -193,7 +185,7 @@ class Select(Expr):
     on_true: Expr
     on_false: Expr
 
-    __hash__ = _hash_of("condition", "on_true", "on_false")
+    __hash__ = hash_of("condition", "on_true", "on_false")
 
     @property
     def dtype(self) -> DType:
@@ -211,7 +203,7 @@ class Load(Expr):
     buffer: Buffer
     index: tuple[Expr, ...]
 
-    __hash__ = _hash_of("buffer", "index")
+    __hash__ = hash_of("buffer", "index")
 
     @property
     def dtype(self) -> DType:
@@ -230,7 +222,7 @@ class Ramp(Expr):
     stride: Expr
     length: int
 
-    __hash__ = _hash_of("base", "stride", "length")
+    __hash__ = hash_of("base", "stride", "length")
 
     @property
     def dtype(self) -> DType:
@@ -248,7 +240,7 @@ class Broadcast(Expr):
     operand: Expr
     length: int
 
-    __hash__ = _hash_of("operand", "length")
+    __hash__ = hash_of("operand", "length")
 
     @property
     def dtype(self) -> DType:
@@ -266,7 +258,7 @@ class Shuffle(Expr):
     vectors: tuple[Expr, ...]
     picks: tuple[int, ...]
 
-    __hash__ = _hash_of("vectors", "picks")
+    __hash__ = hash_of("vectors", "picks")
 
     @property
     def dtype(self) -> DType:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 _Node = TypeVar("_Node")
 _Fact = TypeVar("_Fact")
@@ -35,3 +36,9 @@ def remembered(
         return recall
 
     return decorate
+
+
+def hash_of(*fields: str) -> Callable[[Any], int]:
+    """A hash of these fields of a node, kept in its slot `_hash`."""
+    values = attrgetter(*fields)
+    return remembered("_hash")(lambda node: hash(values(node)))

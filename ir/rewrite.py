@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from operator import is_
+from operator import attrgetter, is_
 
 from mlc.ir.expr import (
     Binary,
@@ -56,15 +56,15 @@ def binary(op: str, left: Expr, right: Expr) -> Expr:
 
 
 _EXPR_CHILDREN: dict[type, Callable[..., tuple[Expr, ...]]] = {
-    Binary: lambda e: (e.left, e.right),
+    Binary: attrgetter("left", "right"),
     Unary: lambda e: (e.operand,),
     Cast: lambda e: (e.operand,),
-    Call: lambda e: e.args,
-    Select: lambda e: (e.condition, e.on_true, e.on_false),
-    Load: lambda e: e.index,
-    Ramp: lambda e: (e.base, e.stride),
+    Call: attrgetter("args"),
+    Select: attrgetter("condition", "on_true", "on_false"),
+    Load: attrgetter("index"),
+    Ramp: attrgetter("base", "stride"),
     Broadcast: lambda e: (e.operand,),
-    Shuffle: lambda e: e.vectors,
+    Shuffle: attrgetter("vectors"),
 }
 
 _EXPR_REBUILD: dict[type, Callable[..., Expr]] = {
@@ -106,10 +106,10 @@ def map_expr(expr: Expr, change: ExprMap) -> Expr:
 
 def map_loads(expr: Expr, buffers: Collection[str], change: Callable[[Load], Expr]) -> Expr:
     """Rebuild bottom-up: `change` sees every load of these buffers, its index changed already."""
-    if not any(load.buffer.name in buffers for load in loads_in(expr)):
-        return expr
-    new = rebuild(expr, tuple([map_loads(part, buffers, change) for part in children(expr)]))
-    return change(new) if type(new) is Load and new.buffer.name in buffers else new
+    parts = children(expr)
+    if parts:
+        expr = rebuild(expr, tuple([map_loads(part, buffers, change) for part in parts]))
+    return change(expr) if type(expr) is Load and expr.buffer.name in buffers else expr
 
 
 def walk_expr(expr: Expr) -> Iterator[Expr]:
@@ -136,16 +136,13 @@ def sub_statements(stmt: Stmt) -> tuple[Stmt, ...]:
 
 def statement_exprs(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in a statement."""
-    match stmt:
-        case Store(index=index, value=value):
-            return (*index, value)
-        case Prefetch(index=index):
-            return index
-        case For(extent=extent):
-            return (extent,)
-        case If(condition=condition):
-            return (condition,)
-    return ()
+    if type(stmt) is Store:
+        return (*stmt.index, stmt.value)
+    if type(stmt) is For:
+        return (stmt.extent,)
+    if type(stmt) is If:
+        return (stmt.condition,)
+    return stmt.index if type(stmt) is Prefetch else ()
 
 
 @remembered("_inside")
@@ -213,13 +210,13 @@ def map_exprs(stmt: Stmt, change: ExprMap, mentioning: Collection[str] | None = 
 
     With names, only in statements in which one of these variables or buffers occurs.
     """
+    if mentioning is not None and mentions(stmt).isdisjoint(mentioning):
+        return stmt
+    return rebuild_stmt(stmt, lambda part: map_exprs(part, change, mentioning), change, _unchanged)
 
-    def on_stmt(part: Stmt) -> Stmt:
-        if mentioning is not None and mentions(part).isdisjoint(mentioning):
-            return part
-        return rebuild_stmt(part, on_stmt, change, lambda buffer: buffer)
 
-    return on_stmt(stmt)
+def _unchanged(buffer: Buffer) -> Buffer:
+    return buffer
 
 
 def map_stmt(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
@@ -244,19 +241,18 @@ def substitute(stmt: Stmt, replacement: Mapping[str, Expr]) -> Stmt:
 
 def replace_buffers(stmt: Stmt, replacement: Mapping[str, Buffer]) -> Stmt:
     """Replace buffers, found by name, in accesses and allocations; indices stay."""
-
-    def on_buffer(buffer: Buffer) -> Buffer:
-        return replacement.get(buffer.name, buffer)
+    if mentions(stmt).isdisjoint(replacement):
+        return stmt
 
     def on_expr(expr: Expr) -> Expr:
         return map_loads(expr, replacement, lambda e: Load(replacement[e.buffer.name], e.index))
 
-    def on_stmt(part: Stmt) -> Stmt:
-        if mentions(part).isdisjoint(replacement):
-            return part
-        return rebuild_stmt(part, on_stmt, on_expr, on_buffer)
-
-    return on_stmt(stmt)
+    return rebuild_stmt(
+        stmt,
+        lambda part: replace_buffers(part, replacement),
+        on_expr,
+        lambda buffer: replacement.get(buffer.name, buffer),
+    )
 
 
 @remembered("_variables")
@@ -293,8 +289,11 @@ def mentions(stmt: Stmt) -> frozenset[str]:
 def _own_names(stmt: Stmt) -> list[str]:
     names: list[str] = []
     for expr in statement_exprs(stmt):
-        names += free_variables(expr)
-        names += [load.buffer.name for load in loads_in(expr)]
+        for part in walk_expr(expr):
+            if type(part) is Var:
+                names.append(part.name)
+            elif type(part) is Load:
+                names.append(part.buffer.name)
     if isinstance(stmt, For):
         names.append(stmt.var)
     elif isinstance(stmt, (Store, Prefetch, Alloc)):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from mlc.ir.dtype import DType
 from mlc.ir.expr import Const, Expr, ExprLike, as_expr
+from mlc.ir.remembered import hash_of
 
 SCOPES = ("param", "constant", "arena", "stack", "register")
 LOOP_KINDS = ("serial", "parallel", "vector", "unroll")
@@ -63,7 +64,7 @@ class Buffer:
 class Stmt:
     """Base of all statements."""
 
-    __slots__ = ("_inside", "_mentions")
+    __slots__ = ("_hash", "_inside", "_mentions", "_text", "_touched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Store(Stmt):
     buffer: Buffer
     index: tuple[Expr, ...]
     value: Expr
+
+    __hash__ = hash_of("buffer", "index", "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Prefetch(Stmt):
     buffer: Buffer
     index: tuple[Expr, ...]
 
+    __hash__ = hash_of("buffer", "index")
+
 
 @dataclass(frozen=True, slots=True)
 class For(Stmt):
@@ -95,6 +100,8 @@ class For(Stmt):
     kind: str
     body: Stmt
 
+    __hash__ = hash_of("var", "extent", "kind", "body")
+
 
 @dataclass(frozen=True, slots=True)
 class If(Stmt):
@@ -104,12 +111,16 @@ class If(Stmt):
     then: Stmt
     otherwise: Stmt | None = None
 
+    __hash__ = hash_of("condition", "then", "otherwise")
+
 
 @dataclass(frozen=True, slots=True)
 class Seq(Stmt):
     """Statements one after the other; never nested in another `Seq`, never of length one."""
 
     body: tuple[Stmt, ...]
+
+    __hash__ = hash_of("body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,8 @@ class Alloc(Stmt):
 
     buffer: Buffer
     body: Stmt
+
+    __hash__ = hash_of("buffer", "body")
 
 
 @dataclass(frozen=True, slots=True)

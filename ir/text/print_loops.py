@@ -26,6 +26,7 @@ from mlc.ir.expr import (
     Var,
 )
 from mlc.ir.functions import FUNCTIONS
+from mlc.ir.remembered import remembered
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Prefetch, Seq, Stmt, Store
 from mlc.ir.text.lines import WIDTH, Line
 from mlc.ir.text.syntax import INFIX, PREFIX, PREFIX_BINDS, location, name, number
@@ -134,8 +135,18 @@ def stmt_lines(stmt: Stmt, names: Names = _NAMES, depth: int = 0) -> Iterator[Li
 
 
 def _store_lines(stmt: Store, names: Names, depth: int) -> Iterator[Line]:
+    yield Line(depth, _plain_store(stmt) if names is _NAMES else _store(stmt, names), stmt)
+
+
+def _store(stmt: Store, names: Names) -> str:
     place = f"{names.buffer(stmt.buffer.name)}[{_list(stmt.index, names)}]"
-    yield Line(depth, f"{place} = {_print(stmt.value, names)}", stmt)
+    return f"{place} = {_print(stmt.value, names)}"
+
+
+@remembered("_text")
+def _plain_store(stmt: Store) -> str:
+    """Schedules that are printed one after the other share most of their statements."""
+    return _store(stmt, _NAMES)
 
 
 def _prefetch_lines(stmt: Prefetch, names: Names, depth: int) -> Iterator[Line]:

@@ -11,7 +11,7 @@ A loop carries a *reduction* where all it carries goes through stores of the for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -19,6 +19,7 @@ from math import gcd
 
 from mlc.ir.affine import Bounds, Linear, Range, bounds_of, linear_form, simplify
 from mlc.ir.expr import Binary, Const, Expr, Load, Var
+from mlc.ir.remembered import remembered
 from mlc.ir.rewrite import free_variables, loads_in, statement_exprs, walk
 from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store
 from mlc.passes.schedule.rewriting import Index
@@ -26,7 +27,7 @@ from mlc.passes.schedule.rewriting import Index
 REDUCTIONS = frozenset(("add", "mul", "min", "max", "and", "or"))
 """Associative and commutative operators."""
 
-_REMEMBERED = 4096
+_REMEMBERED = 2048
 """How many pairs of indices are remembered."""
 
 
@@ -104,6 +105,28 @@ def accesses_of(stmt: Stmt) -> list[Access]:
     return found
 
 
+def touched_by(stmt: Stmt) -> Mapping[str, list[Access]]:
+    """Every load and store of a statement by buffer, but for those of buffers allocated inside."""
+    # A store's accesses hold the store: kept in it, they would keep each other in memory.
+    return _by_buffer(stmt) if isinstance(stmt, Store) else _touched_inside(stmt)
+
+
+@remembered("_touched")
+def _touched_inside(stmt: Stmt) -> Mapping[str, list[Access]]:
+    if isinstance(stmt, For) and isinstance(stmt.extent, Const):
+        return touched_by(stmt.body)
+    return _by_buffer(stmt)
+
+
+def _by_buffer(stmt: Stmt) -> dict[str, list[Access]]:
+    private = private_buffers(stmt)
+    table: dict[str, list[Access]] = {}
+    for access in accesses_of(stmt):
+        if access.buffer.name not in private:
+            table.setdefault(access.buffer.name, []).append(access)
+    return table
+
+
 def private_buffers(stmt: Stmt) -> set[str]:
     """Names of the buffers allocated inside a statement."""
     return {part.buffer.name for part in walk(stmt) if type(part) is Alloc}
@@ -138,14 +161,9 @@ def carried_by(loop: For, bounds: Bounds) -> tuple[Carried, str]:
     """What `loop` carries, and the buffer it goes through ("" where nothing is carried)."""
     if bounds.get(loop.var) == (0, 0):
         return Carried.NOTHING, ""
-    private = private_buffers(loop.body)
     inner = loops_inside(loop)
-    by_buffer: dict[str, list[Access]] = {}
-    for access in accesses_of(loop.body):
-        if access.buffer.name not in private:
-            by_buffer.setdefault(access.buffer.name, []).append(access)
     verdict = Carried.NOTHING, ""
-    for name, group in by_buffer.items():
+    for name, group in touched_by(loop.body).items():
         if not _conflicts(group, group, loop, inner, bounds):
             continue
         if not _is_reduction(group):
@@ -157,16 +175,9 @@ def carried_by(loop: For, bounds: Bounds) -> tuple[Carried, str]:
 def conflict_between(first: Stmt, second: Stmt, loop: For, bounds: Bounds) -> str | None:
     """A buffer of which different iterations of two statements in `loop` touch one element."""
     inner = loops_inside(loop)
-    groups: list[dict[str, list[Access]]] = []
-    for stmt in (first, second):
-        private = private_buffers(stmt)
-        table: dict[str, list[Access]] = {}
-        for access in accesses_of(stmt):
-            if access.buffer.name not in private:
-                table.setdefault(access.buffer.name, []).append(access)
-        groups.append(table)
-    for name in groups[0].keys() & groups[1].keys():
-        if _conflicts(groups[0][name], groups[1][name], loop, inner, bounds):
+    left, right = touched_by(first), touched_by(second)
+    for name in left.keys() & right.keys():
+        if _conflicts(left[name], right[name], loop, inner, bounds):
             return name
     return None
 

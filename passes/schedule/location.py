@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from mlc.ir.affine import Bounds, Range, bounds_of
 from mlc.ir.expr import Const, Expr
-from mlc.ir.rewrite import mentions, sub_statements, walk
+from mlc.ir.rewrite import sub_statements, walk
 from mlc.ir.stmt import Alloc, Buffer, For, If, Seq, Stmt, seq
 
 _Found = TypeVar("_Found", bound=Stmt)
@@ -60,26 +60,25 @@ def _with_child(parent: Stmt, old: Stmt, new: Stmt) -> Stmt:
     raise TypeError(f"not a parent: {parent!r}")
 
 
-def _way_to(root: Stmt, name: str, wanted: Callable[[Stmt], bool]) -> tuple[Stmt, ...]:
-    """The statements from the root to the wanted one, outside of which nobody mentions `name`."""
-    way: list[Stmt] = []
-    inside: tuple[Stmt, ...] = (root,)
-    while inside:
-        for part in inside:
-            if name in mentions(part):
-                break
-        else:
-            break
-        way.append(part)
-        if wanted(part):
-            return tuple(way)
-        inside = sub_statements(part)
-    return ()
+def _way_to(root: Stmt, wanted: Callable[[Stmt], bool]) -> tuple[Stmt, ...]:
+    """The statements from the root to the first wanted one; none where there is none."""
+    target = next(filter(wanted, walk(root)), None)
+    if target is None:
+        return ()
+    way = [root]
+    while way[-1] is not target:
+        parts = sub_statements(way[-1])
+        way.append(parts[0] if len(parts) == 1 else next(p for p in parts if _holds(p, target)))
+    return tuple(way)
+
+
+def _holds(stmt: Stmt, target: Stmt) -> bool:
+    return any(part is target for part in walk(stmt))
 
 
 def find_loop(root: Stmt, name: str) -> Location[For]:
     """The loop called `name`."""
-    way = _way_to(root, name, lambda stmt: type(stmt) is For and stmt.var == name)
+    way = _way_to(root, lambda stmt: type(stmt) is For and stmt.var == name)
     if not way or not isinstance(way[-1], For):
         raise RefusalError(f"loop '{name}' not found", "no-such-loop")
     return Location(way[-1], way[:-1])
@@ -87,7 +86,7 @@ def find_loop(root: Stmt, name: str) -> Location[For]:
 
 def find_alloc(root: Stmt, name: str) -> Location[Alloc]:
     """The allocation of the buffer called `name`."""
-    way = _way_to(root, name, lambda stmt: type(stmt) is Alloc and stmt.buffer.name == name)
+    way = _way_to(root, lambda stmt: type(stmt) is Alloc and stmt.buffer.name == name)
     if not way or not isinstance(way[-1], Alloc):
         raise RefusalError(f"no temporary '{name}'", "no-such-buffer")
     return Location(way[-1], way[:-1])
@@ -95,7 +94,7 @@ def find_alloc(root: Stmt, name: str) -> Location[Alloc]:
 
 def has_loop(root: Stmt, name: str) -> bool:
     """Whether there is a loop called `name`."""
-    return bool(_way_to(root, name, lambda stmt: type(stmt) is For and stmt.var == name))
+    return any(type(part) is For and part.var == name for part in walk(root))
 
 
 def names_in(stmt: Stmt) -> set[str]:
@@ -121,8 +120,6 @@ def fresh(name: str, taken: set[str]) -> str:
 
 def range_of_loop(extent: Expr, bounds: Bounds) -> Range | None:
     """Inclusive range of the variable of a loop with that extent."""
-    if type(extent) is Const:  # nearly all are, and schedules ask for all again at each step
-        return (0, max(0, int(extent.value) - 1))
     found = bounds_of(extent, bounds)
     return None if found is None else (0, max(0, found[1] - 1))
 
@@ -131,10 +128,13 @@ def ranges_of_loops(stmt: Stmt, outer: Bounds | None = None) -> dict[str, Range]
     """Inclusive range of every loop variable in `stmt`; names are unique, so one table serves."""
     bounds = dict(outer or {})
     for part in walk(stmt):
-        if type(part) is For:
-            found = range_of_loop(part.extent, bounds)
-            if found is not None:
-                bounds[part.var] = found
+        if type(part) is not For:
+            continue
+        extent = part.extent
+        if type(extent) is Const:  # nearly all are, and schedules ask for all again at each step
+            bounds[part.var] = 0, max(0, int(extent.value) - 1)
+        elif found := range_of_loop(extent, bounds):
+            bounds[part.var] = found
     return bounds
 
 

@@ -44,21 +44,21 @@ def rewrite_accesses(
     What is prefetched is the old buffer still.
     """
 
+    if name not in mentions(stmt):
+        return stmt
+
     def indices(index: Index) -> Index:
         return tuple([simplify(part, bounds) for part in on_index(index)])
 
-    def on_expr(expr: Expr) -> Expr:
-        return map_loads(expr, (name,), lambda load: Load(new, indices(load.index)))
-
-    def on_stmt(part: Stmt) -> Stmt:
-        if name not in mentions(part):
-            return part
-        part = rebuild_stmt(part, on_stmt, on_expr, lambda buffer: buffer)
-        if isinstance(part, Store) and part.buffer.name == name:
-            return Store(new, indices(part.index), part.value)
-        return part
-
-    return on_stmt(stmt)
+    stmt = rebuild_stmt(
+        stmt,
+        lambda part: rewrite_accesses(part, name, new, on_index, bounds),
+        lambda expr: map_loads(expr, (name,), lambda load: Load(new, indices(load.index))),
+        lambda buffer: buffer,
+    )
+    if isinstance(stmt, Store) and stmt.buffer.name == name:
+        return Store(new, indices(stmt.index), stmt.value)
+    return stmt
 
 
 def lay_out_anew(stmt: Stmt, new: Buffer, old: str, on_index: IndexMap, bounds: Bounds) -> Stmt:

@@ -11,7 +11,7 @@ from mlc.ir.affine import linear_form
 from mlc.ir.expr import Call, Const, Expr, Load, Var
 from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
-from mlc.ir.rewrite import free_variables, sub_statements, walk, walk_exprs
+from mlc.ir.rewrite import free_variables, loads_of, sub_statements, walk, walk_exprs
 from mlc.ir.stmt import Alloc, Buffer, For, Seq, Stmt, Store
 from mlc.passes.lower.group import Group, Stage
 from mlc.passes.schedule.primitives import inline
@@ -119,7 +119,7 @@ def roots(stmt: Stmt) -> list[Stmt]:
 
 def reads(stmt: Stmt, name: str) -> list[Load]:
     """The loads of a buffer in a statement."""
-    return [e for e in walk_exprs(stmt) if type(e) is Load and e.buffer.name == name]
+    return [load for load in loads_of(stmt) if load.buffer.name == name]
 
 
 def writes(stmt: Stmt, name: str) -> bool:
@@ -164,8 +164,8 @@ def stride_of(buffer: Buffer, index: Sequence[Expr], loop: str) -> int | None:
     for part, stride in zip(index, buffer.strides, strict=True):
         linear = linear_form(part)
         for atom, coefficient in linear.terms.items():
-            if atom == Var(loop):
-                total += coefficient * stride
-            elif loop in free_variables(atom) and not isinstance(atom, Var):
+            if isinstance(atom, Var):
+                total += coefficient * stride if atom.name == loop else 0
+            elif loop in free_variables(atom):
                 return None
     return total

@@ -13,8 +13,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from mlc.errors import ScheduleError
-from mlc.ir.expr import Const, Expr, Load, Var
-from mlc.ir.rewrite import walk, walk_exprs
+from mlc.ir.expr import Const, Expr, Var
+from mlc.ir.rewrite import loads_of, walk
 from mlc.ir.stmt import Buffer, For, Stmt, Store
 from mlc.passes.schedule.location import ranges_of_loops
 from mlc.passes.schedule.primitives import (
@@ -163,7 +163,7 @@ def _walked_plainly(schedule: Schedule, buffer: Buffer, dim: int) -> bool:
 
 def _accesses(stmt: Stmt) -> list[tuple[Buffer, tuple[Expr, ...]]]:
     stores = [(part.buffer, part.index) for part in walk(stmt) if isinstance(part, Store)]
-    loads = [(e.buffer, e.index) for e in walk_exprs(stmt) if isinstance(e, Load)]
+    loads = [(load.buffer, load.index) for load in loads_of(stmt)]
     return [*stores, *loads]
 
 

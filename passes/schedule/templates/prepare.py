@@ -7,8 +7,10 @@ loop; the stores then revisit a few lines that stay in cache.
 
 from __future__ import annotations
 
-from mlc.ir.expr import Const, Load
-from mlc.ir.rewrite import walk, walk_exprs
+from functools import lru_cache
+
+from mlc.ir.expr import Const
+from mlc.ir.rewrite import loads_of, walk
 from mlc.ir.stmt import For, Func, Stmt, Store
 from mlc.passes.schedule.primitives import reorder, split
 from mlc.passes.schedule.schedule import Schedule
@@ -17,7 +19,11 @@ from mlc.passes.schedule.templates.base import attempt, chain, roots, stride_of
 _LINE = 16
 """Elements of a dense load taken at a time: a cache line of four-byte elements."""
 
+_REMEMBERED = 128
+"""How many functions are remembered: candidates for one kernel pack its weights in a few ways."""
 
+
+@lru_cache(_REMEMBERED)
 def schedule_prepare(func: Func) -> Func:
     """Order the loops of every copying nest for the cache."""
     schedule = Schedule(func)
@@ -44,7 +50,7 @@ def _by_lines(schedule: Schedule, nest: For) -> Schedule:
 def _dense_load(nest: Stmt, names: list[str]) -> str | None:
     """The loop along which the one load of a copying nest is dense."""
     stores = [part for part in walk(nest) if isinstance(part, Store)]
-    loads = [part for part in walk_exprs(nest) if isinstance(part, Load)]
+    loads = list(loads_of(nest))
     if len(stores) != 1 or len(loads) != 1:
         return None
     load = loads[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlc.ir.dtype import DType
 from mlc.ir.expr import (
@@ -26,6 +27,9 @@ from mlc.ir.expr import (
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Stmt, Store, loops, seq, zero_of
 from mlc.passes.schedule.winograd.matrices import transforms
 from mlc.passes.schedule.winograd.problem import TAPS, Problem
+
+_REMEMBERED = 32
+"""How many transforms are remembered: long texts, and the same for most points of a space."""
 
 Finish = Callable[[tuple[Expr, Expr, Expr, Expr], Expr], Stmt]
 """What becomes of a result at an index [n, o, h, w] of the accumulator, given its value."""
@@ -92,6 +96,7 @@ def _two_sided(
     return Alloc(middle, seq([*first, *second]))
 
 
+@lru_cache(_REMEMBERED)
 def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -> Func:
     """The function that writes U from the weights, once."""
     panel, channel, column = Var("u_panel"), Var("u_channel"), Var("u_column")
@@ -126,6 +131,7 @@ def _blocks(total: ExprLike, size: int) -> Expr:
     return (as_expr(total) + (size - 1)) // size
 
 
+@lru_cache(_REMEMBERED)
 def input_nest(problem: Problem, moved: Buffer, chunk: Chunk, lanes: int, prefix: str) -> Stmt:
     """V of a chunk: every input tile transformed, a vector of channels at a time."""
     tile, block, lane = (Var(f"{prefix}{name}") for name in ("tile", "block", "lane"))
