@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from mlc.ir.dtype import F32
+from mlc.ir.dtype import F32, INDEX
 from mlc.ir.expr import Binary, Const, Expr, Load, Var
 from mlc.ir.interpret import run_func
 from mlc.ir.rewrite import (
     buffers_of,
     free_variables,
+    loads_in,
     loads_of,
     map_expr,
     map_exprs,
+    map_loads,
     map_stmt,
+    mentions,
     replace_buffers,
     stores_of,
     substitute,
@@ -145,3 +148,38 @@ def test_walking_meets_every_expression() -> None:
 def test_free_variables_are_those_read() -> None:
     expr: Expr = Load(Buffer.dense("x", (8,), F32), (Var("o") * 4 + Var("i"),))
     assert free_variables(expr) == {"o", "i"}
+
+
+def test_loads_are_found_and_changed_inside_indices_and_without_any() -> None:
+    table, scalar = Buffer.dense("t", (8,), INDEX), Buffer.dense("s", (), F32)
+    inner = Load(table, (Var("i"),))
+    outer = Load(Buffer.dense("x", (8,), F32), (inner,))
+    expr = Binary("add", outer, Load(scalar, ()))
+    assert loads_in(expr) == (outer, inner, Load(scalar, ()))
+    assert loads_in(inner) == (inner,)
+    seen: list[str] = []
+
+    def change(load: Load) -> Expr:
+        seen.append(load.buffer.name)
+        return Const(3) if load.dtype is INDEX else load
+
+    changed = map_loads(expr, ("t", "x"), change)
+    assert seen == ["t", "x"]
+    assert changed == Binary("add", Load(outer.buffer, (Const(3),)), Load(scalar, ()))
+
+
+def test_only_statements_that_mention_a_name_are_visited() -> None:
+    body = example().body
+    assert mentions(body) == {"o", "i", "j", "t", "x", "y"}
+    visited: list[Expr] = []
+
+    def change(expr: Expr) -> Expr:
+        visited.append(expr)
+        return expr
+
+    assert map_exprs(body, change, ("i",)) is body
+    assert Var("i") in visited
+    assert Binary("lt", Var("j"), Const(3)) not in visited
+    visited.clear()
+    assert map_exprs(body, change, ("nobody",)) is body
+    assert visited == []
