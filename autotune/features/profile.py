@@ -21,15 +21,23 @@ from mlc.target import Target
 _LOADS_PER_CYCLE = 2.0
 _LOAD_BYTES_PER_CYCLE = 64.0
 _STORE_BYTES_PER_CYCLE = 32.0
+_NOT_HIDDEN = 0.75
+"""The part of the time for loads and stores that arithmetic does not hide."""
 _DIVISION_CYCLES = 8.0
 _CALL_CYCLES = 20.0
 _QUOTIENT_CYCLES = 4.0
 """A quotient or remainder by a constant: a multiplication and shifts."""
-_ENTRY_CYCLES = 20.0
+_ENTRY_CYCLES = 10.0
 """Entering an innermost loop and leaving it, which is mispredicted."""
 _SETS_BYTES = 4096
 """Addresses so far apart share a set of the first-level cache."""
 _WAYS = 8
+_CONFLICT_CYCLES = 2.3
+"""For each load or store and each time that its set is filled more than once."""
+_POINTERS = 12
+"""Addresses that general registers hold beside all else."""
+_POINTER_CYCLES = 0.15
+"""To bring another one back from the stack, most of which is hidden."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +49,9 @@ class Profile:
     the code; `wide`, `narrow`, `scattered`, `written`: loads of vectors, of single elements to
     repeat, of elements one by one, and stores; `arithmetic`: instructions; `accumulators`:
     independent sums that it adds to, in a whole tile; cycles for arithmetic, loads and stores, and
-    dependent sums; `bound_cycles`: the greatest of the three, tile by tile; `edge`: the share of
-    tiles at the edges in them; `quotients`: divisions to compute indices; `pointers`: addresses
+    dependent sums; `bound_cycles`: the greatest of the three, tile by tile; `flow_cycles`: so too,
+    with loads and stores that arithmetic hides in part only; `edge`: the share of tiles at the
+    edges in `bound_cycles`; `quotients`: divisions to compute indices; `pointers`: addresses
     that do not follow from each other; `entries`: how often its innermost loops are entered;
     `conflicts`: lines that one execution reads or writes of one set of the first-level cache,
     over its ways.
@@ -63,6 +72,7 @@ class Profile:
     memory_cycles: float = 0.0
     latency_cycles: float = 0.0
     bound_cycles: float = 0.0
+    flow_cycles: float = 0.0
     edge: float = 0.0
     quotients: float = 0.0
     pointers: float = 0.0
@@ -73,6 +83,13 @@ class Profile:
     def cycles(self) -> float:
         """Estimated cycles on one core, everything in the first-level cache."""
         return max(self.bound_cycles, 1.0)
+
+    @property
+    def stall_cycles(self) -> float:
+        """Cycles lost to what competes for a cache set, and to addresses without a register."""
+        crowded = self.memory_cycles * max(0.0, self.conflicts - 1) * _CONFLICT_CYCLES
+        rounds = self.runs / (self.unrolled * self.vectors)
+        return crowded + rounds * max(0.0, self.pointers - _POINTERS) * _POINTER_CYCLES
 
     @property
     def overhead_cycles(self) -> float:
@@ -161,6 +178,7 @@ def _add_tile(
     found.memory_cycles += memory * times
     found.latency_cycles += latency
     found.bound_cycles += max(arithmetic, memory * times, latency)
+    found.flow_cycles += max(arithmetic + _NOT_HIDDEN * memory * times, latency)
     if copies * vectors >= found.unrolled * found.vectors:
         found.unrolled, found.vectors, found.accumulators = copies, vectors, accumulators
 

@@ -51,11 +51,13 @@ CYCLES = {
     "fetch_cycles": "log of cycles to fetch what misses each cache",
     "bound_cycles": "log of the greater of shared_cycles and fetch_cycles",
     "overhead_cycles": "log of cycles to compute indices and to enter loops",
-    "sum_cycles": "log of shared_cycles, overhead_cycles and half of fetch_cycles together",
+    "stall_cycles": "log of cycles lost to full cache sets and to addresses without a register",
+    "sum_cycles": "log of cycles of the busiest thread, added up as far as they are not hidden",
     "arithmetic_over_cycles": "arithmetic_cycles over cycles",
     "memory_over_cycles": "memory_cycles over cycles",
     "fetch_over_cycles": "fetch_cycles over shared_cycles",
     "overhead_over_cycles": "overhead_cycles over cycles",
+    "stall_over_cycles": "stall_cycles over cycles",
 }
 MEMORY = {
     "touched": "log of the bytes of distinct lines",

@@ -19,6 +19,8 @@ from mlc.target import Target
 
 _BYTES_PER_CYCLE = (32.0, 16.0, 5.0)
 """What comes out of the second and third cache and out of memory, for one core."""
+_NOT_HIDDEN = 0.25
+"""The part of the time to fetch that all else does not hide."""
 _START_CYCLES = 3000.0
 """Cycles of starting and joining threads."""
 _PAGE = 4096
@@ -146,8 +148,12 @@ def _cycles(profiles: Sequence[Profile], nests: Nests, shared: _Sharing) -> list
     arithmetic = sum(profile.arithmetic_cycles for profile in profiles)
     memory = sum(profile.memory_cycles for profile in profiles)
     latency = sum(profile.latency_cycles for profile in profiles)
+    stalls = sum(profile.stall_cycles for profile in profiles)
     overhead = sum(profile.overhead_cycles for profile in profiles)
     fetch = sum(part / rate for part, rate in zip(nests.traffic, _BYTES_PER_CYCLE, strict=True))
+    share = _ratio(shared.busiest, shared.total)  # of what all threads do
+    flow = sum(profile.flow_cycles for profile in profiles)
+    together = share * (flow + overhead + stalls) + _NOT_HIDDEN * fetch
     return [
         _log(shared.total),
         _log(arithmetic),
@@ -157,11 +163,13 @@ def _cycles(profiles: Sequence[Profile], nests: Nests, shared: _Sharing) -> list
         _log(fetch),
         _log(max(shared.busiest, fetch)),
         _log(overhead),
-        _log(shared.busiest + overhead + 0.5 * fetch),
+        _log(stalls),
+        _log(together),
         _ratio(arithmetic, shared.total),
         _ratio(memory, shared.total),
         _ratio(fetch, shared.busiest),
         _ratio(overhead, shared.total),
+        _ratio(stalls, shared.total),
     ]
 
 

@@ -212,6 +212,23 @@ def test_rows_a_page_apart_share_a_set_of_the_cache() -> None:
     assert named(parse_func(far))["block0.conflicts"] == pytest.approx(math.log2(1 + 6 / 8))
 
 
+def test_more_rows_in_a_set_than_it_has_ways_stall() -> None:
+    """Sixteen rows a page apart need two fillings of a set of eight ways; side by side, none."""
+    text = """
+    func f(x: f32[16,8] strides[{apart},1], y: f32[16]) {{
+      for k in 8 {{
+        for unroll i in 16 {{
+          y[i] = y[i] + x[i, k]
+        }}
+      }}
+    }}
+    """
+    near, far = (named(parse_func(text.format(apart=apart))) for apart in (8, 1024))
+    assert near["cycles.stall_cycles"] == 0
+    assert far["cycles.stall_over_cycles"] > 0
+    assert far["cycles.sum_cycles"] > near["cycles.sum_cycles"]
+
+
 def test_names_of_the_model_do_not_count_and_the_target_does() -> None:
     func = parse_func(TILE)
     assert named(replace(func, name="other", loc=("node",))) == named(func)
