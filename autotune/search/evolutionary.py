@@ -36,8 +36,6 @@ _THOUGHT_OF = 32
 _TRIED = 4
 """Children that are scheduled at most for each one that is found: many are known, or refused."""
 _PARENTS = 8
-_EAGER, _HOPE = 1.0, 0.0
-"""How much doubt about a point speaks for scheduling it, and then for measuring it."""
 
 
 class Evolutionary(Search):
@@ -58,7 +56,7 @@ class Evolutionary(Search):
         children: int = 2,
         mutation: float = 0.7,
         wild: float = 0.25,
-        greedy: float = 0.85,
+        greedy: float = 0.65,
     ) -> None:
         super().__init__(problem, seed)
         self.children = children
@@ -118,7 +116,7 @@ class Evolutionary(Search):
         """By what both models say, from the best to the worst."""
         if not candidates:
             return []
-        promises = self._guess.promises([each.knobs for each in candidates], _HOPE)
+        promises = self._guess.promises([each.knobs for each in candidates])
         scores = _standard(self.problem.scores(candidates)) + _standard(promises)
         return [candidates[index] for index in np.argsort(-scores, kind="stable")]
 
@@ -126,7 +124,7 @@ class Evolutionary(Search):
         """The children that promise most of all that are thought of, none of them twice."""
         thought_of = {_point(knobs): knobs for knobs in self._thoughts(_THOUGHT_OF * count)}
         new = [knobs for point, knobs in thought_of.items() if point not in self._tried]
-        for knobs in self._guess.order(new, _EAGER)[: _TRIED * count]:
+        for knobs in self._guess.order(new)[: _TRIED * count]:
             self._tried.add(_point(knobs))
             yield knobs
 
