@@ -56,7 +56,7 @@ class Evolutionary(Search):
         children: int = 2,
         mutation: float = 0.7,
         wild: float = 0.25,
-        greedy: float = 0.65,
+        greedy: float = 0.85,
     ) -> None:
         super().__init__(problem, seed)
         self.children = children
