@@ -65,6 +65,8 @@ from mlc.passes.schedule.templates.matrix import (
 )
 from mlc.passes.schedule.templates.nests import schedule_nests
 
+_FEW_TILES = 12
+"""Tiles of rows that do not make up for reading the weights for the first time."""
 _SMALL_REDUCTION = 4
 """A channel loop this short is unrolled."""
 
@@ -85,17 +87,18 @@ class Contraction:
         return contraction_spaces(group, anchor, shape_of(anchor), machine)
 
     def default(self, group: Group, machine: Machine) -> Knobs:
-        """The rule of `register_tile`; weights that fit the second-level cache stay there."""
+        """The rule of `register_tile`; weights that many tiles read stay in a cache."""
         anchor = anchor_of(group)
         shape = shape_of(anchor)
         tile = default_tile(group, anchor, shape, machine)
         fits = shape.weight_bytes <= machine.target.l2_bytes // 2
+        often = shape.rows > _FEW_TILES * tile.rows
         whole = contraction_spaces(group, anchor, shape, machine)[0]
         knobs: dict[str, int | str | bool] = {
             **{name: values[0] for name, values in whole.items()},
             "rows": tile.rows,
             "columns": tile.columns,
-            "order": "rows" if fits and shape.rows > tile.rows else "columns",
+            "order": "rows" if fits and often else "columns",
         }
         if machine.threads > 1:
             knobs["shared"] = 2

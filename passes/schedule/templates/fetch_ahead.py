@@ -35,9 +35,9 @@ def prefetch_choices(
 ) -> tuple[bool, ...]:
     """Whether constant weights may be prefetched; the default comes first.
 
-    Nothing to choose where they stay in the second-level cache, or where the rows are one tile.
+    Nothing to choose where they stay in the first-level cache, or where the rows are one tile.
     """
-    return (True, False) if weight_bytes > machine.target.l2_bytes and rows > tile_rows else ()
+    return (True, False) if weight_bytes > machine.target.l1_bytes and rows > tile_rows else ()
 
 
 def fetch_ahead(schedule: Schedule, buffer: str, tiles: str) -> Schedule:

@@ -3,9 +3,14 @@
 The rule counts, for every tile that fits the registers, the cycles of the inner loop over all
 tiles of the output, smaller ones at the edges included: multiply-adds over the number of ports,
 loads over two a cycle, and the latency of one dependent multiply-add where the tile has too few
-accumulators to hide it; then a little for every load, more for those of the column panel, which
-come from the second-level cache. The best is the smallest sum; among equals the larger tile. Its
-rows are then evened out: of 16 rows no tile has 14 and the next one 2, which would wait for memory.
+accumulators to hide it. Most tiles keep the multipliers equally busy. Of these the narrowest is
+best, with about seven rows: while its few results are stored, the next tile is computed already,
+its column panel takes little of the first-level cache, and it reads and writes few rows at a time.
+Where one tile has all rows, panels are not read again but the rows are, and the widest is best.
+Rows are then evened out: of 16 rows no tile has 14 and the next one 2, which would wait for memory.
+
+Estimates that compare algorithms count a little more: for every load, more for those of the column
+panel, which come from the second-level cache, and for every iteration.
 """
 
 from __future__ import annotations
@@ -20,6 +25,12 @@ _ROW_COST = 0.08
 _COLUMN_COST = 0.2
 """Cycles that a broadcast row element, and 32 bytes of a column panel, cost on top."""
 _UNEVEN_PENALTY = 1.02
+_AS_GOOD = 1.01
+"""What takes so little more than the fewest cycles is as good."""
+_ROWS = 7
+"""Measured on AVX-512; wider tiles of the smaller register file of AVX2 have fewer anyway."""
+_SLACK = 1.2
+"""By how much loads and latency must be quicker than the multipliers not to hold them up."""
 _HOPELESS = 2.0
 """What is thought to take more than so many times the cycles of the best is not worth trying."""
 _LOOP_OVERHEAD = 0.25
@@ -46,20 +57,45 @@ def choose_tile(
     >>> avx2 = Target("x", "x86_64-linux-gnu", "haswell", "", 256, 16)
     >>> choose_tile(384, 384, avx2, 32)
     RegisterTile(rows=6, columns=16)
-    >>> avx512 = Target("y", "x86_64-linux-gnu", "skylake-avx512", "", 512, 32)
-    >>> choose_tile(49, 512, avx512, 32)  # 13, 13, 13, 10 rather than 14, 14, 14, 7
-    RegisterTile(rows=13, columns=32)
+    >>> one_port = Target("y", "x86_64-linux-gnu", "znver4", "", 512, 32, fma_ports=1)
+    >>> choose_tile(49, 512, one_port, 32)
+    RegisterTile(rows=7, columns=16)
     """
-    lanes = target.lanes(bits)
     candidates = candidate_tiles(rows, columns, target, bits)
-    best = min(
-        [tile for tile in candidates if tile.rows <= most_rows],
-        key=lambda tile: (
-            round(cycles(rows, columns, tile, lanes, target) * _unevenness(columns, tile), 3),
-            -tile.rows * tile.columns,
-        ),
-    )
+    costs = {
+        tile: busy_cycles(rows, columns, tile, target, bits) * _unevenness(columns, tile)
+        for tile in candidates
+        if min(2, rows, most_rows) <= tile.rows <= most_rows  # one row would have a panel to itself
+    }
+    most = _AS_GOOD * min(costs.values())
+    good = [tile for tile, cost in costs.items() if cost <= most]
+    best = min(good, key=lambda tile: (tile.columns, abs(tile.rows - _ROWS)))
+    if best.rows >= rows:
+        whole = [tile for tile in good if tile.rows >= rows]
+        best = max(whole, key=lambda tile: (columns % tile.columns == 0, tile.columns))
     return replace(best, rows=-(-rows // -(-rows // best.rows)))
+
+
+def busy_cycles(rows: int, columns: int, tile: RegisterTile, target: Target, bits: int) -> float:
+    """Cycles that multipliers and loads take for one step of the reduction over the output."""
+    lanes = target.lanes(bits)
+    total = 0.0
+    for row_count, tile_rows in _pieces(rows, tile.rows):
+        for column_count, tile_columns in _pieces(columns, tile.columns):
+            vectors = -(-tile_columns // lanes)
+            total += row_count * column_count * _bound(tile_rows, vectors, target, _SLACK)
+    return total
+
+
+def _bound(rows: int, vectors: int, target: Target, slack: float = 1.0) -> float:
+    """Cycles that a tile takes at least for one step of the reduction."""
+    loads = (rows + _panel(vectors, target)) / _LOADS_PER_CYCLE
+    return max(rows * vectors / target.fma_ports, slack * loads, slack * target.fma_latency)
+
+
+def _panel(vectors: int, target: Target) -> int:
+    """Loads of the column panel for one step of the reduction."""
+    return vectors * max(1, target.vector_bits // 256)
 
 
 def _unevenness(columns: int, tile: RegisterTile) -> float:
@@ -116,11 +152,8 @@ def cycles(rows: int, columns: int, tile: RegisterTile, lanes: int, target: Targ
 
 def tile_cycles(rows: int, vectors: int, target: Target) -> float:
     """Cycles for one step of the reduction in one tile."""
-    arithmetic = rows * vectors / target.fma_ports
-    panel = vectors * max(1, target.vector_bits // 256)
-    loads = (rows + panel) / _LOADS_PER_CYCLE
-    bound = max(arithmetic, loads, float(target.fma_latency))
-    return bound + rows * _ROW_COST + panel * _COLUMN_COST + _LOOP_OVERHEAD
+    overhead = rows * _ROW_COST + _panel(vectors, target) * _COLUMN_COST + _LOOP_OVERHEAD
+    return _bound(rows, vectors, target) + overhead
 
 
 def _pieces(extent: int, size: int) -> list[tuple[int, int]]:

@@ -21,5 +21,5 @@ def test_rows_a_page_apart_fit_the_ways_of_a_set(channels: int, stride: int, col
     attrs = {"strides": (stride,) * 2, "before": (0, 0), "after": (0, 0), "dilations": (1, 1)}
     shapes = [(1, channels, 12 * stride, 12 * stride), (512, channels, 1, 1)]
     group = group_of("conv", shapes, {**attrs, "groups": 1}, [last, None, last], constants=[1])
-    knobs = Contraction().default(group, Machine(resolve("x86-64-v4"), 1))
+    knobs = Contraction().default(group, Machine(resolve("x86-64-v2"), 1))
     assert (int(knobs["rows"]) <= WAYS) == collide
