@@ -25,6 +25,7 @@ RECENT = 3
 """Rounds over which improvement is averaged."""
 
 _NEVER_HOPELESS = 0.9
+_WORTH_WAITING = 0.5
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
 _LEAST_SECONDS = 1e-7
@@ -101,13 +102,17 @@ class Allocator:
         self._rng = Random(seed)
         self._turn = 0
 
-    def next(self) -> Progress | None:
-        """The task of the next round; None when nothing is worth one any more."""
+    def next(self, in_flight: Progress | None = None) -> Progress | None:
+        """The task of the next round; None when nothing is worth one any more.
+
+        Of the task that is `in_flight` the next round had better wait for this one's results:
+        another task is chosen unless it promises less than half as much.
+        """
         left = [task for task in self.tasks if not task.exhausted and task.weight > 0]
         if not left:
             return None
-        coldest = min(left, key=lambda task: task.rounds)
-        if coldest.rounds < self.options.warm_up:
+        coldest = min(left, key=lambda task: task.rounds + (task is in_flight))
+        if coldest.rounds + (coldest is in_flight) < self.options.warm_up:
             return coldest
         steepest = max(left, key=self.slope)
         whole = sum(task.weight * task.best for task in self.tasks if math.isfinite(task.best))
@@ -116,6 +121,10 @@ class Allocator:
         if self._rng.random() < self.options.turns:
             self._turn += 1
             return left[self._turn % len(left)]
+        others = [task for task in left if task is not in_flight]
+        if steepest is in_flight and others:
+            other = max(others, key=self.slope)
+            return other if self.slope(other) > _WORTH_WAITING * self.slope(steepest) else steepest
         return steepest
 
     def slope(self, task: Progress) -> float:

@@ -338,7 +338,7 @@ class _Session:
             wall=self.state.elapsed,
             build=sum(each.build_seconds for each in tuner.tasks),
             run=sum(each.run_seconds for each in tuner.tasks),
-            measuring=sum(each.measuring_seconds for each in tuner.tasks),
+            measuring=tuner.measuring_seconds,
             settling=self.settling,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,8 +28,12 @@ _KEPT = 16
 class Measures(Protocol):
     """What measures candidates."""
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long candidates were built or run so far."""
+
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
-        """Each candidate's number and measurement, as they come."""
+        """Each candidate's number and measurement, as they come; some may be built at once."""
 
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
         """Time two candidates of one task in turns."""
@@ -49,6 +53,15 @@ class Trial:
     score: float | None
     seconds: float | None
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Proposals, what the model thinks of them where it knows something, and what is measured."""
+
+    proposals: Sequence[Proposal]
+    scores: Sequence[float] | None
+    inputs: Sequence[MeasureInput]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,6 @@ class TaskTuner:
         self.recalled = 0
         self.build_seconds = 0.0
         self.run_seconds = 0.0
-        self.measuring_seconds = 0.0
 
     @property
     def best(self) -> Entry | None:
@@ -135,26 +147,27 @@ class TaskTuner:
             best = self.best.seconds if self.best else math.inf
             self.progress.note(best, 0, 0.0)
 
-    def round(self, measurer: Measures, number: int) -> int:
-        """Measure up to `number` proposals; gives how many there were."""
-        spent_before = self.build_seconds + self.run_seconds
+    def next_batch(self, number: int) -> Batch | None:
+        """Up to `number` proposals; None where there is nothing more to propose."""
         proposals = self._propose(number)
         if not proposals:
             self.progress.exhausted = True
-            return 0
-        scores = self.problem.scores(proposals) if self.problem.guided else None
-        inputs = [self.input_of(each) for each in proposals]
-        waiting_since = time.perf_counter()
-        for index, measurement in measurer.measure(inputs):
-            self.measuring_seconds += time.perf_counter() - waiting_since
-            score = None if scores is None else float(scores[index])
-            self._note(proposals[index], inputs[index], measurement, score)
-            waiting_since = time.perf_counter()
+            return None
+        scores = None
+        if self.problem.guided:
+            scores = [float(score) for score in self.problem.scores(proposals)]
+        return Batch(proposals, scores, [self.input_of(each) for each in proposals])
+
+    def take(self, batch: Batch, measurements: Iterable[tuple[int, Measurement]]) -> None:
+        """Take in what measuring a batch gives."""
+        spent_before = self.build_seconds + self.run_seconds
+        for index, measurement in measurements:
+            score = None if batch.scores is None else batch.scores[index]
+            self._note(batch.proposals[index], batch.inputs[index], measurement, score)
         best = self.best.seconds if self.best else math.inf
         # Not by the clock: equal measurements make equal choices.
         spent = self.build_seconds + self.run_seconds - spent_before
-        self.progress.note(best, len(proposals), spent)
-        return len(proposals)
+        self.progress.note(best, len(batch.proposals), spent)
 
     def compared(self, comparison: Comparison) -> None:
         """Believe a race of the best against the default rather than what was measured before."""

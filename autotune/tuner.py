@@ -8,21 +8,21 @@ default in turns before it decides anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlc.autotune.allocate import Allocation, Allocator, nominal_limits
 from mlc.autotune.extents import extents_of
 from mlc.autotune.keeper import Keeper
 from mlc.autotune.learner import Learner
-from mlc.autotune.measurement import Comparison
+from mlc.autotune.measurement import Comparison, Measurement
 from mlc.autotune.records import Database, machine_key
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.seeds import KEPT, Seed, Seeds
 from mlc.autotune.task import Task
 from mlc.autotune.task_problem import TaskProblem
-from mlc.autotune.task_tuner import Entry, Measures, TaskTuner
+from mlc.autotune.task_tuner import Batch, Entry, Measures, TaskTuner
 from mlc.errors import TuningError
 from mlc.passes.schedule.templates.base import Machine
 
@@ -49,6 +49,15 @@ class Settings:
     from_default: bool = True
     allocation: Allocation = field(default_factory=Allocation)
     seed: int = 0
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch of a task on its way; `measurements` once it is being measured."""
+
+    tuner: TaskTuner
+    batch: Batch
+    measurements: Iterable[tuple[int, Measurement]] = ()
 
 
 class Tuner:
@@ -88,6 +97,7 @@ class Tuner:
         self.limits = measurer.limits(target, threads) or nominal_limits(target, threads)
         self.tasks = [self._task_tuner(number, task) for number, task in enumerate(tasks)]
         self.comparisons: dict[str, Comparison] = {}
+        self.measuring_seconds = 0.0
         self.interrupted = False
         self.stopped_because = ""
 
@@ -117,29 +127,80 @@ class Tuner:
 
     def search(self) -> None:
         """Measure until the budget is used up, nothing more is expected, or Ctrl-C is pressed."""
+        busy_before = self.measurer.busy_seconds
+        try:
+            self._search()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.stopped_because = "interrupted"
+        finally:
+            self.measuring_seconds += self.measurer.busy_seconds - busy_before
+
+    def round(self, chosen: TaskTuner) -> None:
+        """One round of one task."""
+        flight = self._depart(chosen, self.settings.batch)
+        if flight is not None:
+            self._begin(flight)
+            self._land(flight)
+            self._learn_from(chosen)
+
+    def _search(self) -> None:
+        """Rounds that overlap: while candidates are built, the next ones are thought of.
+
+        Nothing is computed here while one runs, which would disturb its time.
+        """
         allocator = Allocator(
             [each.progress for each in self.tasks], self.settings.allocation, self.settings.seed
         )
         by_key = {each.task.key: each for each in self.tasks}
-        try:
-            while not self._budget_is_used():
-                chosen = allocator.next()
-                if chosen is None:
-                    self.stopped_because = "nothing more is expected"
-                    break
-                self.round(by_key[chosen.key])
-        except KeyboardInterrupt:
-            self.interrupted = True
-            self.stopped_because = "interrupted"
+        current: Flight | None = None
+        while True:
+            following = self._next(allocator, by_key, current)
+            if current is not None:
+                self._land(current)
+            elif following is None:
+                return
+            if following is not None:
+                self._begin(following)
+            if current is not None:
+                self._learn_from(current.tuner)
+            current = following
 
-    def round(self, chosen: TaskTuner) -> None:
-        """One round of one task."""
-        number = self.settings.batch
-        if self.settings.trials is not None:
-            number = min(number, self.settings.trials - self.trials)
+    def _next(
+        self, allocator: Allocator, by_key: Mapping[str, TaskTuner], current: Flight | None
+    ) -> Flight | None:
+        """What is measured after what is measured now; None where that is not known yet."""
+        in_flight = len(current.batch.inputs) if current else 0
+        while not self._budget_is_used(in_flight):
+            chosen = allocator.next(current.tuner.progress if current else None)
+            if chosen is None:
+                self.stopped_because = "nothing more is expected"
+                return None
+            each = by_key[chosen.key]
+            if current is not None and each is current.tuner:
+                return None
+            number = self.settings.batch
+            if self.settings.trials is not None:
+                number = min(number, self.settings.trials - self.trials - in_flight)
+            flight = self._depart(each, number)
+            if flight is not None:
+                return flight
+        return None
+
+    def _depart(self, chosen: TaskTuner, number: int) -> Flight | None:
+        """The next proposals for a task; None where there are no more."""
         if not chosen.trials:
             chosen.search.suggest(self.seeds.near(chosen.task, chosen.problem.space, _SEEDS))
-        chosen.round(self.measurer, number)
+        batch = chosen.next_batch(number)
+        return None if batch is None else Flight(chosen, batch)
+
+    def _begin(self, flight: Flight) -> None:
+        flight.measurements = self.measurer.measure(flight.batch.inputs)
+
+    def _land(self, flight: Flight) -> None:
+        flight.tuner.take(flight.batch, flight.measurements)
+
+    def _learn_from(self, chosen: TaskTuner) -> None:
         self._seed_from(chosen)
         self.learner.learn()
         self.watch(self)
@@ -172,12 +233,12 @@ class Tuner:
             if standing == entry.record.trace:
                 self.database.reject(each.task.key, key)
 
-    def _budget_is_used(self) -> bool:
+    def _budget_is_used(self, in_flight: int) -> bool:
         left = self.seconds_left
         if left is not None and left <= 0:
             self.stopped_because = "the time is used up"
             return True
-        if self.settings.trials is not None and self.trials >= self.settings.trials:
+        if self.settings.trials is not None and self.trials + in_flight >= self.settings.trials:
             self.stopped_because = "the trials are used up"
             return True
         return False

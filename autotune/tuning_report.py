@@ -74,7 +74,7 @@ class Spending:
     """Where the seconds of a run went.
 
     `wall`: all of it; `build` and `run`: sums over candidates (several are built at a time);
-    `measuring`: waiting for candidates to be built and run; `settling`: races at the end, of tasks
+    `measuring`: while any candidate was built or run; `settling`: races at the end, of tasks
     and of the whole model; `overhead`: the rest, which is the tuner's own.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, final
 
+from mlc.autotune.measure.busy import Busy
 from mlc.autotune.measure.remote import answer, comparison_of, measurements_of, request_for
 from mlc.autotune.measure.station import Station
 from mlc.autotune.measurement import Comparison, MeasureInput, Measurement, MeasureOptions
@@ -43,22 +44,24 @@ class Measurer:
         self.options = options or MeasureOptions()
         self._executor = executor
         self._command = tuple(command)
+        self._busy = Busy()
         self._station: Station | None = None
         if executor is None:
             self._station = Station(
-                self.options, builders=builders, command=command, overlap=overlap
+                self.options, builders=builders, command=command, overlap=overlap, busy=self._busy
             )
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
         """Each candidate's number and measurement: in order here, as they come elsewhere.
 
+        Here the first are built from now on, and run as they are asked for.
         Raises `TuningError` when no worker can be started; what is wrong with a candidate is the
         status of its measurement.
         """
         if self._station is not None:
-            yield from self._station.measure(inputs)
-        elif self._executor is not None:
-            yield from self._measure_elsewhere(self._executor, inputs)
+            return self._station.measure(inputs)
+        assert self._executor is not None
+        return self._measure_elsewhere(self._executor, inputs)
 
     def compare(self, default: MeasureInput, leader: MeasureInput, rounds: int = 20) -> Comparison:
         """Time two candidates of one task in turns; the leader is accepted if it is faster.
@@ -78,6 +81,11 @@ class Measurer:
         if self._station is None or self._command:
             return None
         return Probe(threads, target).measure()
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long candidates were built or run so far."""
+        return self._busy.seconds
 
     @property
     def builders(self) -> int:
@@ -110,7 +118,9 @@ class Measurer:
         ]
         try:
             for number, future in enumerate(futures):
-                yield number, _outcome(future)
+                with self._busy:
+                    found = _outcome(future)
+                yield number, found
         finally:
             for future in futures:
                 future.cancel()

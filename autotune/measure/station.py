@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from mlc.autotune.measure.busy import Busy
 from mlc.autotune.measure.frames import Header
 from mlc.autotune.measure.process import WorkerDiedError
 from mlc.autotune.measure.workers import Workers
@@ -40,7 +41,8 @@ class Station:
     """Builds and runs candidates in processes of this machine.
 
     `builders`: how many build at a time, as many as there are processors unless given. `command`:
-    what runs programs of another architecture; see `mlc.autotune.measure.emulated`.
+    what runs programs of another architecture; see `mlc.autotune.measure.emulated`. `busy`: entered
+    while anything is built or run.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Station:
         builders: int | None = None,
         command: Sequence[str] = (),
         overlap: bool = False,
+        busy: Busy | None = None,
     ) -> None:
         self.options = options
+        self._busy = busy or Busy()
         count = builders or available_processors()
         self._batch = _BUILDS_PER_WORKER * count
         self._overlap = overlap
@@ -67,12 +71,23 @@ class Station:
         self._best: dict[tuple[Any, ...], float] = {}
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
-        """Number and measurement of each candidate, in order."""
+        """Number and measurement of each candidate, in order.
+
+        The first are built from now on, and run as they are asked for.
+        """
         if self._closed:
             raise TuningError("the measurer is closed")
+        return self._measured(inputs, self._submit(inputs[: self._batch]))
+
+    def _submit(self, batch: Sequence[MeasureInput]) -> list[Future[_Build]]:
+        return [self._threads.submit(self._build, item) for item in batch]
+
+    def _measured(
+        self, inputs: Sequence[MeasureInput], builds: list[Future[_Build]]
+    ) -> Iterator[tuple[int, Measurement]]:
         for start in range(0, len(inputs), self._batch):
             batch = inputs[start : start + self._batch]
-            builds = [self._threads.submit(self._build, item) for item in batch]
+            builds = builds if start == 0 else self._submit(batch)
             try:
                 if not self._overlap:
                     wait(builds)
@@ -108,6 +123,10 @@ class Station:
         self._folder.cleanup()
 
     def _build(self, item: MeasureInput) -> _Build:
+        with self._busy:
+            return self._build_now(item)
+
+    def _build_now(self, item: MeasureInput) -> _Build:
         started = time.perf_counter()
         try:
             if self.options.check:
@@ -180,7 +199,7 @@ class Station:
         }
 
     def _ask_runner(self, header: Header, code: bytes) -> tuple[Header, float]:
-        with self._alone:
+        with self._alone, self._busy:
             started = time.perf_counter()
             try:
                 answer, _ = self.runners.call(

@@ -29,7 +29,7 @@ from mlc.passes.schedule.templates.base import Knobs
 
 _POOL = 8
 """How many candidates wait for each one proposed."""
-_FIRST_POOL = 4
+_FIRST_POOL = 2
 """Candidates at random for each one first proposed, where a model knows other tasks."""
 _THOUGHT_OF = 32
 """Children that are thought of for each one that is scheduled."""

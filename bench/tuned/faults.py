@@ -59,6 +59,11 @@ class Saboteur:
         self._unchecked = Measurer(replace(_CHECKED, check=False))
         self._count = 0
 
+    @property
+    def busy_seconds(self) -> float:
+        """Of both."""
+        return self._good.busy_seconds + self._unchecked.busy_seconds
+
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
         """Each candidate's number and measurement."""
         for number, item in enumerate(inputs):

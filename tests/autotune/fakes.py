@@ -65,6 +65,7 @@ class PretendingMeasurer:
         self.measured: list[MeasureInput] = []
         self.compared: list[tuple[MeasureInput, MeasureInput]] = []
         self.accepts = True
+        self.busy_seconds = 0.0
 
     def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
         for number, item in enumerate(inputs):

@@ -46,6 +46,22 @@ def test_every_task_is_warmed_up_first() -> None:
     assert order == ["a", "b", "a", "b", "c"]
 
 
+def test_the_task_in_flight_is_waited_for_where_nothing_promises_half_as_much() -> None:
+    heavy, light, middling = (
+        task(name, 1.0, 1.0, weight=weight) for name, weight in (("a", 5.0), ("b", 1.0), ("c", 3.0))
+    )
+    assert Allocator([heavy, light], NO_TURNS).next(in_flight=heavy) is heavy
+    assert Allocator([heavy, light, middling], NO_TURNS).next(in_flight=heavy) is middling
+    assert Allocator([heavy, light], NO_TURNS).next(in_flight=light) is heavy
+
+
+def test_a_task_in_flight_counts_as_warmed_up() -> None:
+    first, second = task("a"), task("b")
+    allocator = Allocator([first, second], NO_TURNS)
+    assert allocator.next(in_flight=first) is second
+    assert Allocator([first], NO_TURNS).next(in_flight=first) is first
+
+
 def test_the_heavier_task_goes_first() -> None:
     assert chosen(task("a", 1.0), task("b", 1.0, weight=5)) == "b"
 

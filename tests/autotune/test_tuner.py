@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from mlc.autotune.allocate import Allocation
-from mlc.autotune.measurement import STATUSES
+from mlc.autotune.measurement import STATUSES, MeasureInput, Measurement
 from mlc.autotune.records import Database, Record, machine_key
+from mlc.autotune.search.problem import Proposal
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.space import TaskSpace
 from mlc.autotune.tuner import Settings, Tuner, finalists
@@ -20,6 +22,7 @@ from tests.autotune.fakes import MACHINE, PretendingMeasurer, learner, pretended
 
 KEY = machine_key(MACHINE.target, MACHINE.threads)
 PERSISTENT = Allocation(threshold=0.0)
+Propose = Callable[[int], list[Proposal]]
 
 
 @pytest.fixture
@@ -71,6 +74,36 @@ def test_the_limits_of_tasks_are_those_of_the_measuring_machine(database: Databa
 
     for each in make(database, Slow()).tasks:
         assert each.progress.limit == each.task.work.flops
+
+
+def test_the_next_batch_is_thought_of_before_this_one_is_run(database: Database) -> None:
+    """Builds begin when measuring is asked for; runs when results are, with all thinking done."""
+    events: list[str] = []
+
+    class Watched(PretendingMeasurer):
+        def measure(self, inputs: Sequence[MeasureInput]) -> Iterator[tuple[int, Measurement]]:
+            events.append("build")
+            found = super().measure(inputs)
+
+            def results() -> Iterator[tuple[int, Measurement]]:
+                events.append("run")
+                yield from found
+
+            return results()
+
+    tuner = make(database, Watched(), trials=24)
+    for each in tuner.tasks:
+        propose = each.search.propose
+
+        def noted(number: int, propose: Propose = propose) -> list[Proposal]:
+            events.append("propose")
+            return propose(number)
+
+        each.search.propose = noted  # type: ignore[method-assign]
+    tuner.search()
+    assert events[:5] == ["propose", "build", "propose", "run", "build"]
+    assert tuner.trials == 24
+    assert events.count("run") == events.count("build")
 
 
 def test_the_trials_are_counted(database: Database) -> None:
