@@ -20,6 +20,8 @@ FEWEST = 12
 """Samples before the model is believed."""
 
 _TREES = 10
+_NEWS = 16
+"""The more samples are known, the more it takes to tell something new: this part of them."""
 
 
 class Model(Protocol):
@@ -38,9 +40,9 @@ class Model(Protocol):
 class Learner:
     """Samples and the model that learnt from them.
 
-    `model` may be None: nothing is learnt then, and nothing is predicted. `growth`: by how much
-    the samples must have grown for learning everything anew; what comes in between only adds to
-    what is known.
+    `model` may be None: nothing is learnt then, and nothing is predicted. `step`: so many samples
+    at least are news; `growth`: by how much the samples must have grown for learning everything
+    anew; what comes in between only adds to what is known.
     """
 
     def __init__(self, model: Model | None, *, step: int = 16, growth: float = 2.0) -> None:
@@ -65,7 +67,7 @@ class Learner:
         number = len(self.samples)
         if self.model is None or number < FEWEST:
             return
-        if self.guided and number - self._learnt < self.step:
+        if self.guided and number - self._learnt < max(self.step, self._learnt // _NEWS):
             return
         if number >= self.growth * self._learnt_anew:
             self.model.fit(self.samples)
