@@ -7,8 +7,8 @@
                                                     for step
                                                       acc += row * packed[panel, k]
 
-It pays where few rows go by before weights are used up that come from beyond the caches: what the
-hardware fetches by itself comes too late at the start of each panel.
+It pays where few rows go by before weights are used up that come from beyond the first-level cache:
+what the hardware fetches by itself comes too late at the start of each panel.
 """
 
 from __future__ import annotations
