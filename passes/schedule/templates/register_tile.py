@@ -6,9 +6,9 @@ loads over two a cycle, and the latency of one dependent multiply-add where the 
 accumulators to hide it. Most tiles keep the multipliers equally busy. Of these the narrowest was
 mostly the fastest where it was measured, with about seven rows: 7 × 16 by up to 10 % over 14 × 32
 on Zen 4 with AVX-512 (perhaps as its few results are stored while the next tile is computed); for
-AVX2 it is the usual 6 × 16. Where one tile has all rows, panels are not read again but the rows are, and the
-widest was. Rows are then evened out: of 16 no tile has 14 and the next one 2, which would wait for
-memory.
+AVX2 it is the usual 6 × 16. Where one tile has all rows, panels are not read again but the rows
+are, and the widest was. Rows are then evened out: of 16 no tile has 14 and the next one 2, which
+would wait for memory.
 
 Estimates that compare algorithms count a little more: for every load, more for those of the column
 panel, which come from the second-level cache, and for every iteration.
