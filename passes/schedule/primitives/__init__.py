@@ -17,6 +17,7 @@ from mlc.passes.schedule.primitives.rfactor import rfactor
 from mlc.passes.schedule.primitives.set_scope import set_scope
 from mlc.passes.schedule.primitives.split import split
 from mlc.passes.schedule.primitives.split_dim import split_dim
+from mlc.passes.schedule.primitives.strassen import strassen
 from mlc.passes.schedule.primitives.tile import tile
 from mlc.passes.schedule.primitives.unroll import unroll
 from mlc.passes.schedule.primitives.vectorize import vectorize
@@ -40,6 +41,7 @@ _ALL = (
     set_scope,
     split,
     split_dim,
+    strassen,
     tile,
     unroll,
     vectorize,
@@ -68,6 +70,7 @@ __all__ = [
     "set_scope",
     "split",
     "split_dim",
+    "strassen",
     "tile",
     "unroll",
     "vectorize",

@@ -6,12 +6,7 @@ can be faster than its weights come from memory, and Winograd's are 4 (F(4×4)) 
 as many. Everything else about the direct form is the `contraction` template's.
 
 Knobs: `algorithm` ("direct" or "implicit_gemm" with the knobs of that template, "winograd2",
-"winograd4"), `rows` and `columns` of the register tile, and for Winograd's `chunk`, the tiles that
-go through the transforms at a time; `half_vectors` of channels that the transforms take at a time;
-`order` of the loops of the products, outermost first, where threads do not share them; `layout` of
-the transformed arrays, for each element of a tile all tiles, for each of the "tiles" its elements,
-or so for "blocks" of as many tiles as a register tile has rows; and `prefetch`, whether tiles of
-the products fetch the next panel of weights, where these do not stay in cache.
+"winograd4" with those of `bilinear`).
 """
 
 from __future__ import annotations
@@ -24,30 +19,30 @@ from mlc.errors import ScheduleError
 from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group
-from mlc.passes.schedule.primitives import pack, reorder, winograd
-from mlc.passes.schedule.primitives.winograd import NESTS, SHARES_PER_THREAD
+from mlc.passes.schedule.primitives import winograd
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import (
     Knobs,
     Machine,
     Space,
-    attempt,
     inline_cheap,
     kind_of,
 )
+from mlc.passes.schedule.templates.bilinear import (
+    Products,
+    arrange,
+    even_chunks,
+    knobs_of,
+    lanes_of,
+    spaces_around,
+)
 from mlc.passes.schedule.templates.contraction import Contraction
-from mlc.passes.schedule.templates.contraction_space import tile_choices
-from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead, prefetch_choices
 from mlc.passes.schedule.templates.matrix import clamped_rows
-from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import (
     RegisterTile,
     choose_tile,
     cycles,
-    promising_tiles,
 )
-
-Dims = tuple[int | tuple[int, str], ...]
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
 _PLAIN = "implicit_gemm"
@@ -60,16 +55,7 @@ _MOVES = 3
 """Times that what does not fit a cache moves: written, fetched to be written, and read."""
 _NOT_HIDDEN = 0.25
 """The part of the shorter of two things done at a time that costs time all the same."""
-_FEWEST_AT_ONCE = 8
-"""Tiles; fewer leave a register tile half empty."""
 _FEWEST_CHANNELS = 16
-_LARGEST_CHUNK = 256
-"""Tiles at a time, of those a tuner may choose."""
-_ORDERS = ("element panel block", "element block panel", "panel element block")
-_LAYOUTS = ("elements", "tiles", "blocks")
-_BY_TILE: Dims = (0, 2, 1, 3)
-_BLOCKED: Dims = (0, (2, "outer"), 1, (2, "inner"), 3)
-"""Of the dimensions chunk, element, tile, channel of V and M: how they lie in each other."""
 _DIRECT = Contraction()
 
 
@@ -129,7 +115,6 @@ class Convolution:
             return _DIRECT.apply(group, knobs, machine)
         anchor = next(stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
         bits = anchor.node.output.type.dtype.bits
-        lanes = machine.target.lanes(bits) * int(knobs.get("half_vectors", 2)) // 2
         schedule = inline_cheap(Schedule(group.func), group)
         try:
             schedule = winograd(
@@ -138,30 +123,13 @@ class Convolution:
                 _OUTPUTS[str(knobs["algorithm"])],
                 rows=clamped_rows(knobs, machine, bits),
                 columns=int(knobs["columns"]),
-                lanes=lanes,
+                lanes=lanes_of(knobs, machine, bits),
                 chunk=int(knobs["chunk"]),
                 threads=machine.threads,
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)
-        schedule = _arrange(schedule, knobs)
-        if knobs.get("prefetch"):
-            schedule = attempt(fetch_ahead, schedule, f"{anchor.inputs[1]}_winograd", "p_block")
-        return schedule_nests(schedule, machine, skip=(*NESTS, "p_panel"))
-
-
-def _arrange(schedule: Schedule, knobs: Knobs) -> Schedule:
-    """Order the loops of the products where threads do not share them, and lay out V and M."""
-    order = str(knobs.get("order", _ORDERS[0]))
-    if order != _ORDERS[0]:
-        schedule = attempt(reorder, schedule, *(f"p_{name}" for name in order.split()))
-    layout = knobs.get("layout", _LAYOUTS[0])
-    if layout == _LAYOUTS[0]:
-        return schedule
-    blocks, dims = ({2: int(knobs["rows"])}, _BLOCKED) if layout == "blocks" else ({}, _BY_TILE)
-    for name in ("winograd_v", "winograd_m"):
-        schedule = pack(schedule, name, blocks, dims)
-    return schedule
+        return arrange(schedule, "winograd", anchor.inputs[1], knobs, machine)
 
 
 def _node(group: Group) -> Node:
@@ -203,23 +171,10 @@ def _winograd_choice(
     """Knobs of one algorithm, and the cycles they are thought to take."""
     estimates = {
         chunk: _winograd_cycles(sizes, outputs, chunk, machine)
-        for chunk in _even_chunks(sizes, outputs, machine)
+        for chunk in even_chunks(_products(sizes, outputs), machine)
     }
     chunk = min(estimates, key=estimates.__getitem__)
-    tile = choose_tile(chunk, sizes.filters, machine.target, 32)
-    knobs: dict[str, int | str | bool] = {
-        "algorithm": algorithm,
-        "rows": tile.rows,
-        "columns": tile.columns,
-        "chunk": chunk,
-        "half_vectors": 2,
-        "order": _ORDERS[0],
-        "layout": _LAYOUTS[0],
-    }
-    weight_bytes = 4 * (outputs + 2) ** 2 * sizes.channels * sizes.filters
-    choices = prefetch_choices(weight_bytes, chunk, tile.rows, machine)
-    if choices:
-        knobs["prefetch"] = choices[0]
+    knobs = {"algorithm": algorithm, **knobs_of(_products(sizes, outputs), chunk, machine)}
     return knobs, estimates[chunk]
 
 
@@ -255,39 +210,12 @@ def _cycles_to_read(size: float, near: int, machine: Machine) -> float:
 
 
 def _winograd_spaces(sizes: _Sizes, algorithm: str, machine: Machine) -> list[Space]:
-    """Tiles of the products, and even shares of all tiles around those of the default.
-
-    Where several threads would have too few chunks they share each nest, in one order, instead.
-    """
-    default, _ = _winograd_choice(sizes, algorithm, _OUTPUTS[algorithm], machine)
-    tiles = sizes.tiles(_OUTPUTS[algorithm])
-    chunks = {-(-tiles // count) for count in range(1, tiles + 1)}
-    fewest = SHARES_PER_THREAD * machine.threads if machine.threads > 1 else 1
-    walked = {
-        chunk for chunk in chunks if 8 <= chunk <= _LARGEST_CHUNK and -(-tiles // chunk) >= fewest
-    }
-    near = walked | {int(default["chunk"])}
-    tile = RegisterTile(int(default["rows"]), int(default["columns"]))
-    promising = promising_tiles(max(near), sizes.filters, machine.target, 32)
-    wide = min(sizes.channels, sizes.filters) >= 2 * machine.target.lanes(32)
-    rest: Space = {
-        "algorithm": (algorithm,),
-        "chunk": tuple(sorted(near)),
-        "half_vectors": (1, 2, 4) if wide else (1, 2),
-        "order": _ORDERS if walked else _ORDERS[:1],
-        "layout": _LAYOUTS,
-        **({"prefetch": (False, True)} if "prefetch" in default else {}),
-    }
-    return [{**choice, **rest} for choice in tile_choices(promising, tile)]
+    outputs = _OUTPUTS[algorithm]
+    default, _ = _winograd_choice(sizes, algorithm, outputs, machine)
+    spaces = spaces_around(_products(sizes, outputs), default, machine)
+    return [{"algorithm": (algorithm,), **space} for space in spaces]
 
 
-def _even_chunks(sizes: _Sizes, outputs: int, machine: Machine) -> list[int]:
-    """Even shares of all tiles: as much as half the second-level cache holds, and ever more."""
-    tiles = sizes.tiles(outputs)
-    one = 4 * (outputs + 2) ** 2 * (sizes.channels + sizes.filters)
-    most = max(_FEWEST_AT_ONCE, machine.target.l2_bytes // 2 // one)
-    chunks = [-(-tiles // -(-tiles // most))]
-    while chunks[-1] < tiles and chunks[-1] * one < machine.target.l3_bytes // 4:
-        most *= 2
-        chunks.append(-(-tiles // -(-tiles // most)))
-    return chunks
+def _products(sizes: _Sizes, outputs: int) -> Products:
+    elements = (outputs + 2) ** 2
+    return Products(elements, sizes.tiles(outputs), sizes.channels, sizes.filters)

@@ -18,6 +18,7 @@ from mlc.passes.schedule.templates.elementwise import Elementwise
 from mlc.passes.schedule.templates.prepare import schedule_prepare
 from mlc.passes.schedule.templates.recurrent import Recurrent
 from mlc.passes.schedule.templates.reduction import Reduction
+from mlc.passes.schedule.templates.strassen import StrassenProduct
 from mlc.passes.schedule.templates.window import Window
 from mlc.target import Target
 
@@ -26,6 +27,7 @@ TEMPLATES: tuple[Template, ...] = (
     Convolution(),
     Dot(),
     Contraction(),
+    StrassenProduct(),
     Reduction(),
     Recurrent(),
     Elementwise(),
@@ -38,7 +40,10 @@ def template_for(group: Group) -> Template:
     return next(template for template in TEMPLATES if template.matches(group))
 
 
-_ALTERNATIVES: Mapping[str, tuple[str, ...]] = {"dot": ("contraction",)}
+_ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
+    "dot": ("contraction",),
+    "contraction": ("strassen",),
+}
 """Templates worth trying where another one is the default. One that takes everything is not."""
 
 _WORTH_SHARING = 4 * 1024 * 1024

@@ -16,9 +16,9 @@ from mlc.ir.stmt import Alloc, Buffer, Func
 from mlc.ir.text import parse_func, print_func
 from mlc.ir.verify import verify_func
 from mlc.passes.loops.pipeline import finish_loops
+from mlc.passes.schedule.bilinear.winograd_matrices import transforms
 from mlc.passes.schedule.primitives import winograd
 from mlc.passes.schedule.schedule import Schedule
-from mlc.passes.schedule.winograd.matrices import transforms
 from tests.backends.harness import run_compiled
 
 

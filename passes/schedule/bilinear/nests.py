@@ -1,4 +1,4 @@
-"""The loop nests of a Winograd convolution: three transforms and the matrix products between them.
+"""The loop nests of a bilinear algorithm: three transforms and the matrix products between them.
 
 `V[chunk, p, tile, channel]` holds transformed inputs, `U[p, panel, channel, column]` transformed
 weights, `M[chunk, p, tile, filter]` their products, where p counts the elements of a transformed
@@ -25,14 +25,13 @@ from mlc.ir.expr import (
     minimum,
 )
 from mlc.ir.stmt import Alloc, Buffer, For, Func, If, Stmt, Store, loops, seq, zero_of
-from mlc.passes.schedule.winograd.matrices import transforms
-from mlc.passes.schedule.winograd.problem import TAPS, Problem
+from mlc.passes.schedule.bilinear.problem import Matrix, Place, Problem, products
 
 _REMEMBERED = 32
 """How many transforms are remembered: long texts, and the same for most points of a space."""
 
-Finish = Callable[[tuple[Expr, Expr, Expr, Expr], Expr], Stmt]
-"""What becomes of a result at an index [n, o, h, w] of the accumulator, given its value."""
+Finish = Callable[[Place, Expr], Stmt]
+"""What becomes of a result at an index of the accumulator, given its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +70,28 @@ def combine(coefficients: Sequence[float], terms: Sequence[Expr], dtype: DType) 
 
 
 def _two_sided(
-    rows: Sequence[Sequence[float]],
+    sides: tuple[Matrix, Matrix],
     source: Callable[[int, int], Expr],
     middle: Buffer,
     lane: tuple[Expr, ...],
     target: Callable[[int, int, Expr], Stmt],
 ) -> Stmt:
-    """`rows @ source @ rows^T`, by way of `middle`, which holds `rows @ source`."""
-    inputs, dtype = range(len(rows[0])), middle.dtype
+    """`sides[0] @ source @ sides[1]^T`, by way of `middle`, which holds `sides[0] @ source`."""
+    left, right = sides
+    inputs, dtype = range(len(left[0])), middle.dtype
 
     def held(a: int, j: int) -> tuple[Expr, ...]:
         return (index(a), index(j), *lane)
 
     first = [
         Store(middle, held(a, j), combine(row, [source(i, j) for i in inputs], dtype))
-        for j in inputs
-        for a, row in enumerate(rows)
+        for j in range(len(right[0]))
+        for a, row in enumerate(left)
     ]
     second = [
-        target(a, b, combine(row, [Load(middle, held(a, j)) for j in inputs], dtype))
-        for a in range(len(rows))
-        for b, row in enumerate(rows)
+        target(a, b, combine(row, [Load(middle, held(a, j)) for j in range(len(row))], dtype))
+        for a in range(len(left))
+        for b, row in enumerate(right)
     ]
     return Alloc(middle, seq([*first, *second]))
 
@@ -100,16 +100,17 @@ def _two_sided(
 def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -> Func:
     """The function that writes U from the weights, once."""
     panel, channel, column = Var("u_panel"), Var("u_channel"), Var("u_column")
-    weights, matrix = problem.weights, transforms(problem.outputs, TAPS).filter
-    middle = Buffer.dense("u_middle", (problem.size, TAPS), packed.dtype, "register")
-    place = (panel * columns + column, channel)
+    first, second = problem.sides
+    shape = (first.products, len(second.filter[0]))
+    middle = Buffer.dense("u_middle", shape, packed.dtype, "register")
+
+    def source(i: int, j: int) -> Expr:
+        return problem.weight(panel * columns + column, channel, i, j)
 
     def target(a: int, b: int, value: Expr) -> Stmt:
-        return Store(packed, (index(a * problem.size + b), panel, channel, column), value)
+        return Store(packed, (index(a * second.products + b), panel, channel, column), value)
 
-    body = _two_sided(
-        matrix, lambda i, j: Load(weights, (*place, index(i), index(j))), middle, (), target
-    )
+    body = _two_sided((first.filter, second.filter), source, middle, (), target)
     left = rest(columns, problem.filters, panel)
     nest = loops(
         [("u_panel", packed.shape[1]), ("u_channel", problem.channels), ("u_column", left)], body
@@ -117,7 +118,7 @@ def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -
     zero = Store(packed, tuple(Var(f"u_z{d}") for d in range(4)), zero_of(packed.dtype))
     fill = loops([(f"u_z{d}", size) for d, size in enumerate(packed.shape)], zero)
     whole = problem.filters % columns == 0
-    return Func(name, (weights, packed), nest if whole else seq([fill, nest]))
+    return Func(name, (problem.weights, packed), nest if whole else seq([fill, nest]))
 
 
 def rest(size: int, total: ExprLike, number: Expr) -> Expr:
@@ -136,18 +137,19 @@ def input_nest(problem: Problem, moved: Buffer, chunk: Chunk, lanes: int, prefix
     """V of a chunk: every input tile transformed, a vector of channels at a time."""
     tile, block, lane = (Var(f"{prefix}{name}") for name in ("tile", "block", "lane"))
     channel = block * lanes + lane
-    shape = (problem.size, problem.size, lanes)
+    first, second = problem.sides
+    shape = (first.products, len(second.input[0]), lanes)
     middle = Buffer.dense(f"{prefix}middle", shape, moved.dtype, "register")
 
     def target(a: int, b: int, value: Expr) -> Stmt:
-        place = (chunk.slot, index(a * problem.size + b), tile, channel)
+        place = (chunk.slot, index(a * second.products + b), tile, channel)
         return Store(moved, place, value)
 
     body = _vector(
         lane,
         rest(lanes, problem.channels, block),
         _two_sided(
-            transforms(problem.outputs, TAPS).input,
+            (first.input, second.input),
             lambda i, j: problem.load(channel, chunk.first + tile, i, j),
             middle,
             (lane,),
@@ -195,7 +197,7 @@ def product_nest(
     body = Alloc(held, seq([start, steps, tile_loops("o", copy)]))
     return loops(
         [
-            (element.name, problem.products),
+            (element.name, products(problem)),
             (panel.name, _blocks(problem.filters, tiling.columns)),
             (block.name, _blocks(chunk.count, tiling.rows)),
         ],
@@ -209,35 +211,29 @@ def output_nest(
     """Results of a chunk: M transformed back, then `finish` where the result was asked for."""
     tile, block, lane = Var("o_tile"), Var("o_block"), Var("o_lane")
     column = block * lanes + lane
-    image, top, left = problem.place(chunk.first + tile)
-    height, width = problem.accumulator.shape[2:]
-    shape = (problem.outputs, problem.size, lanes)
-    middle = Buffer.dense("o_middle", shape, product.dtype, "register")
-    last = Buffer.dense(
-        "o_result", (problem.outputs, problem.outputs, lanes), product.dtype, "register"
+    first, second = problem.sides
+    counts = len(first.output), len(second.output)
+    middle = Buffer.dense(
+        "o_middle", (counts[0], second.products, lanes), product.dtype, "register"
     )
+    last = Buffer.dense("o_result", (*counts, lanes), product.dtype, "register")
 
     def source(i: int, j: int) -> Expr:
-        return Load(product, (chunk.slot, index(i * problem.size + j), tile, column))
+        return Load(product, (chunk.slot, index(i * second.products + j), tile, column))
 
     def target(a: int, b: int, value: Expr) -> Stmt:
         return Store(last, (index(a), index(b), lane), value)
 
     def stored(a: int, b: int) -> Stmt:
-        place = (image, column, top + a, left + b)
-        inside = Binary(
-            "and",
-            Binary("lt", place[2], index(height)),
-            Binary("lt", place[3], index(width)),
-        )
-        return If(inside, finish(place, Load(last, (index(a), index(b), lane))))
+        place, asked_for = problem.place(column, chunk.first + tile, a, b)
+        result = finish(place, Load(last, (index(a), index(b), lane)))
+        return result if asked_for is None else If(asked_for, result)
 
-    rows = transforms(problem.outputs, TAPS).output
-    moved = _two_sided(rows, source, middle, (lane,), target)
-    places = range(problem.outputs)
+    moved = _two_sided((first.output, second.output), source, middle, (lane,), target)
     assert isinstance(moved, Alloc)
-    results = seq([moved.body, *(stored(a, b) for a in places for b in places)])
+    results = [stored(a, b) for a in range(counts[0]) for b in range(counts[1])]
     extent = rest(lanes, problem.filters, block)
-    body = Alloc(middle, Alloc(last, For(lane.name, extent, "vector", results)))
+    body = For(lane.name, extent, "vector", seq([moved.body, *results]))
     blocks = _blocks(problem.filters, lanes)
-    return loops([(tile.name, chunk.count), (block.name, blocks)], body)
+    nest = Alloc(middle, Alloc(last, body))
+    return loops([(tile.name, chunk.count), (block.name, blocks)], nest)

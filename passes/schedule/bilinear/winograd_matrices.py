@@ -11,21 +11,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
+from mlc.passes.schedule.bilinear.problem import Matrix, Transforms
+
 _POINTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (-1, 1), (1, 2), (-2, 1)))
-
-Matrix = tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Transforms:
-    """`output` is A^T [m, n], `filter` is G [n, r], `input` is B^T [n, n], with n = m + r - 1."""
-
-    output: Matrix
-    filter: Matrix
-    input: Matrix
 
 
 @functools.cache

@@ -1,0 +1,202 @@
+"""The halves of a matrix product, and Strassen's seven products of them.
+
+Strassen, Gaussian Elimination is not Optimal, 1969: the product of two matrices of 2 × 2 blocks
+takes seven products of blocks instead of eight. Twice in each other it takes 49 instead of 64.
+
+Elements count blocks: 0 the upper left one, 1 the one beside it, 2 and 3 those below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlc.ir.expr import Binary, Const, Expr, Load, Var, index, minimum
+from mlc.ir.rewrite import free_variables, substitute_expr
+from mlc.ir.stmt import Buffer, For, Stmt, Store
+from mlc.passes.schedule.bilinear.problem import NOTHING, Place, Transforms
+from mlc.passes.schedule.location import RefusalError, spine
+
+STRASSEN = Transforms(
+    input=(
+        (1, 0, 0, 1),
+        (0, 0, 1, 1),
+        (1, 0, 0, 0),
+        (0, 0, 0, 1),
+        (1, 1, 0, 0),
+        (-1, 0, 1, 0),
+        (0, 1, 0, -1),
+    ),
+    filter=(
+        (1, 0, 0, 1),
+        (1, 0, 0, 0),
+        (0, 1, 0, -1),
+        (-1, 0, 1, 0),
+        (0, 0, 0, 1),
+        (1, 1, 0, 0),
+        (0, 0, 1, 1),
+    ),
+    output=(
+        (1, 0, 0, 1, -1, 0, 1),
+        (0, 0, 1, 0, 1, 0, 0),
+        (0, 1, 0, 1, 0, 0, 0),
+        (1, -1, 1, 0, 0, 1, 0),
+    ),
+)
+"""Numbered as in the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strassen:
+    """A product of rows by columns, halved each way `levels` times.
+
+    `left` reads an element of the rows' matrix at the loop variables `rows` and `depth`, `right`
+    one of the columns' at `column` and `depth`; `out` is where the sum belongs. A tile is one row
+    of a block, with the rows of the other blocks that lie as deep in them.
+    """
+
+    left: Load
+    right: Load
+    accumulator: Buffer
+    out: tuple[Var, ...]
+    rows: tuple[tuple[str, int], ...]
+    column: str
+    depth: str
+    sizes: tuple[int, int]
+    levels: int
+
+    name = "strassen"
+
+    @property
+    def source(self) -> Buffer:
+        """The rows."""
+        return self.left.buffer
+
+    @property
+    def weights(self) -> Buffer:
+        """The columns."""
+        return self.right.buffer
+
+    @property
+    def sides(self) -> tuple[Transforms, Transforms]:
+        """Blocks, and blocks of blocks."""
+        return STRASSEN, STRASSEN if self.levels > 1 else NOTHING
+
+    @property
+    def channels(self) -> int:
+        """Terms of the sums that are left."""
+        return self.sizes[1] >> self.levels
+
+    @property
+    def filters(self) -> int:
+        """Columns of a block."""
+        return self.sizes[0] >> self.levels
+
+    @property
+    def tiles(self) -> int:
+        """Rows of a block; the last blocks may have less."""
+        return -(-self.count // (1 << self.levels))
+
+    @property
+    def count(self) -> int:
+        """Rows in all."""
+        total = 1
+        for _, extent in self.rows:
+            total *= extent
+        return total
+
+    def load(self, channel: Expr, tile: Expr, i: int, j: int) -> Expr:
+        """An element of a row; of the last one for those that the last blocks lack."""
+        row = tile + self._first(i // 2, j // 2, self.tiles)
+        row = row if self._is_even() else minimum(row, index(self.count - 1))
+        depth = channel + self._first(i % 2, j % 2, self.channels)
+        return substitute_expr(self.left, {**self._digits(row), self.depth: depth})
+
+    def weight(self, number: Expr, channel: Expr, i: int, j: int) -> Expr:
+        """An element of a column."""
+        depth = channel + self._first(i // 2, j // 2, self.channels)
+        column = number + self._first(i % 2, j % 2, self.filters)
+        return substitute_expr(self.right, {self.depth: depth, self.column: column})
+
+    def place(self, number: Expr, tile: Expr, a: int, b: int) -> tuple[Place, Expr | None]:
+        """A sum; the last blocks may lack its row."""
+        row = tile + self._first(a // 2, b // 2, self.tiles)
+        column = number + self._first(a % 2, b % 2, self.filters)
+        digits = {**self._digits(row), self.column: column}
+        inside = None if self._is_even() else Binary("lt", row, index(self.count))
+        return tuple(digits[var.name] for var in self.out), inside
+
+    def _first(self, outer: int, inner: int, size: int) -> int:
+        """Where a block of a block begins, along one side."""
+        return (outer << (self.levels - 1)) * size + inner * size
+
+    def _is_even(self) -> bool:
+        return self.count == self.tiles << self.levels
+
+    def _digits(self, row: Expr) -> dict[str, Expr]:
+        """The loop variables of a row."""
+        found: dict[str, Expr] = {}
+        inner = 1
+        for name, extent in reversed(self.rows):
+            digit = row // inner
+            found[name] = digit if inner * extent == self.count else digit % extent
+            found[name] = found[name] if extent > 1 else index(0)
+            inner *= extent
+        return found
+
+
+def strassen_of(update: Stmt, levels: int) -> Strassen:
+    """Read a matrix product off its update nest.
+
+    Raises `RefusalError` where the nest is anything but `acc[rows, column] += left[rows, depth] *
+    right[depth, column]`, loops of one iteration aside, or where columns or depth have no halves.
+    """
+    chain, store = spine(update)
+    match store:
+        case Store(
+            accumulator,
+            out,
+            Binary("add", Load(old, again), Binary("mul", Load() as left, Load() as right)),
+        ) if old.name == accumulator.name and again == out:
+            extents = {loop.var: _extent(loop) for loop in chain}
+            written = [part for part in out if isinstance(part, Var)]
+            if len(written) == len(out) and set(extents) >= {var.name for var in written}:
+                return _product(accumulator, tuple(written), left, right, extents, levels)
+    raise _refusal()
+
+
+def _product(
+    accumulator: Buffer,
+    out: tuple[Var, ...],
+    left: Load,
+    right: Load,
+    extents: dict[str, int],
+    levels: int,
+) -> Strassen:
+    names = [var.name for var in out]
+    single = {name: index(0) for name in extents if extents[name] == 1 and name not in names}
+    left, right = _without(left, single), _without(right, single)
+    by_left, by_right = free_variables(left), free_variables(right)
+    depths = [name for name in extents if name not in names and name not in single]
+    columns = [name for name in names if name in by_right]
+    if len(columns) != 1 or len(depths) != 1 or by_right != {*columns, *depths}:
+        raise _refusal()
+    if columns[0] in by_left or depths[0] not in by_left:
+        raise _refusal()
+    sizes = extents[columns[0]], extents[depths[0]]
+    if any(size % (1 << levels) for size in sizes):
+        reason = f"{sizes[0]} columns of {sizes[1]} cannot be halved {levels} times"
+        raise RefusalError(reason, "extent")
+    rows = tuple((name, extents[name]) for name in names if name != columns[0])
+    return Strassen(left, right, accumulator, out, rows, columns[0], depths[0], sizes, levels)
+
+
+def _without(load: Load, values: dict[str, Const]) -> Load:
+    return Load(load.buffer, tuple(substitute_expr(part, values) for part in load.index))
+
+
+def _extent(loop: For) -> int:
+    return int(loop.extent.value) if isinstance(loop.extent, Const) else 0
+
+
+def _refusal() -> RefusalError:
+    return RefusalError("not a product of two matrices", "not-a-product")

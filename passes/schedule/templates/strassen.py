@@ -1,0 +1,119 @@
+"""strassen: matrix products, pointwise convolutions among them, with fewer multiplications.
+
+Never a default: it rounds otherwise than plain sums, and holds 7/4 or 49/16 of the weights. Where
+it is faster a tuner finds out.
+
+Knobs: `levels`, how often the sides are halved, and those of `bilinear`.
+"""
+
+from __future__ import annotations
+
+from mlc.ir.operator import Kind
+from mlc.ir.rewrite import buffers_of
+from mlc.passes.lower.group import Group
+from mlc.passes.schedule.bilinear.strassen import STRASSEN
+from mlc.passes.schedule.primitives import strassen
+from mlc.passes.schedule.schedule import Schedule
+from mlc.passes.schedule.templates.base import Knobs, Machine, Space, inline_cheap, kind_of
+from mlc.passes.schedule.templates.bilinear import (
+    Products,
+    arrange,
+    even_chunks,
+    knobs_of,
+    lanes_of,
+    spaces_around,
+)
+from mlc.passes.schedule.templates.matrix import anchor_of, clamped_rows, shape_of
+
+_LEVELS = (1, 2)
+_FEWEST = 32
+"""Terms and columns of a block; fewer make up for no sums of blocks."""
+_FEWEST_ROWS = 8
+"""Of a block: the register tile is less full with fewer."""
+
+
+class StrassenProduct:
+    """Schedules groups around a product of many rows by a constant matrix."""
+
+    name = "strassen"
+
+    def matches(self, group: Group) -> bool:
+        """One contraction, of floats, with one large matrix of constant weights on its right."""
+        anchors = [stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION]
+        if len(anchors) != 1 or anchors[0].node.op not in ("matmul", "conv"):
+            return False
+        weights = buffers_of(group.func).get(anchors[0].inputs[1])
+        constant = weights is not None and weights.scope == "constant" and weights.dtype.is_float
+        return constant and _is_matrix(group) and bool(_levels(group))
+
+    def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
+        """One for each number of levels and of columns of a tile."""
+        if machine.exact:
+            return ()
+        return tuple(
+            {"levels": (levels,), **space}
+            for levels in _levels(group)
+            for space in spaces_around(
+                _products(group, levels), _knobs(group, levels, machine), machine
+            )
+        )
+
+    def default(self, group: Group, machine: Machine) -> Knobs:
+        """One level, as much at once as stays in cache."""
+        return _knobs(group, _LEVELS[0], machine)
+
+    def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
+        """Sums of blocks, their products, and sums of these."""
+        anchor = anchor_of(group)
+        bits = anchor.node.output.type.dtype.bits
+        schedule = strassen(
+            inline_cheap(Schedule(group.func), group),
+            anchor.outputs[0],
+            int(knobs["levels"]),
+            rows=clamped_rows(knobs, machine, bits),
+            columns=int(knobs["columns"]),
+            lanes=lanes_of(knobs, machine, bits),
+            chunk=int(knobs["chunk"]),
+            threads=machine.threads,
+        )
+        return arrange(schedule, self.name, anchor.inputs[1], knobs, machine)
+
+
+def _is_matrix(group: Group) -> bool:
+    """Whether all rows are multiplied by the same matrix."""
+    node = anchor_of(group).node
+    weights = node.inputs[1].type.static_shape
+    if node.op == "matmul":
+        return len(weights) == 2
+    return set(weights[2:]) <= {1} and node.attrs["groups"] == 1
+
+
+def _levels(group: Group) -> list[int]:
+    return [levels for levels in _LEVELS if _is_worthwhile(_products(group, levels), group, levels)]
+
+
+def _is_worthwhile(products: Products, group: Group, levels: int) -> bool:
+    shape = shape_of(anchor_of(group))
+    halved = not shape.columns % (1 << levels) and not shape.depth % (1 << levels)
+    large = min(products.channels, products.filters) >= _FEWEST
+    return halved and large and products.tiles >= _FEWEST_ROWS
+
+
+def _products(group: Group, levels: int) -> Products:
+    output = anchor_of(group).node.output.type
+    shape = shape_of(anchor_of(group))
+    rows = output.elements // shape.columns
+    elements = STRASSEN.products**levels
+    return Products(
+        elements,
+        -(-rows // (1 << levels)),
+        shape.depth >> levels,
+        shape.columns >> levels,
+        output.dtype.bits,
+    )
+
+
+def _knobs(group: Group, levels: int, machine: Machine) -> Knobs:
+    products = _products(group, levels)
+    chunk = even_chunks(products, machine)[0]
+    return {"levels": levels, **knobs_of(products, chunk, machine)}

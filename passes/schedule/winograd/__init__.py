@@ -1,1 +1,0 @@
-"""Winograd convolution: transform matrices, and the loop nests made of them."""
