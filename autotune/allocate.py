@@ -13,11 +13,12 @@ deep learning", OSDI 2020, section 6.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from mlc.autotune.task import Task
+from mlc.passes.schedule.templates.base import Space
 from mlc.runtime.roofline import Limits
 from mlc.target import Target
 
@@ -29,8 +30,10 @@ _WORTH_WAITING = 0.5
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
 _LEAST_SECONDS = 1e-7
-_WINOGRAD = ("convolution", 4)
-"""The template that may multiply less than the plain loops do, and F(4×4)'s part of it."""
+_FEWER: Mapping[int | str | bool, float] = {"winograd2": 2.25, "winograd4": 4.0}
+"""How many times fewer products than the plain sums these algorithms need."""
+_FEWER_EACH_LEVEL = 8 / 7
+"""The same for each level of Strassen's."""
 
 
 @dataclass(slots=True)
@@ -154,14 +157,18 @@ class Allocator:
         return min(_NEVER_HOPELESS * task.best, task.limit / reachable)
 
 
-def least_seconds(task: Task, limits: Limits, *, exact: bool) -> float:
+def least_seconds(task: Task, limits: Limits, boxes: Sequence[Space]) -> float:
     """The least seconds for a call of a task: a roofline over the algorithm that computes least.
 
-    `exact` forbids algorithms that round otherwise than plain sums.
+    `boxes` are those of the task's space.
     """
-    template, fewer = _WINOGRAD
-    flops = task.work.flops // fewer if task.template == template and not exact else task.work.flops
+    flops = round(task.work.flops / max(map(_fewer_products, boxes), default=1.0))
     return max(limits.seconds(flops, task.work.bytes), _LEAST_SECONDS)
+
+
+def _fewer_products(box: Space) -> float:
+    algorithms = max(_FEWER.get(name, 1.0) for name in box.get("algorithm", ("",)))
+    return algorithms * _FEWER_EACH_LEVEL ** max(map(int, box.get("levels", (0,))))
 
 
 def nominal_limits(target: Target, threads: int) -> Limits:

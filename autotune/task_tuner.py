@@ -101,7 +101,7 @@ class TaskTuner:
         self.keeper = keeper
         self.started = started
         self.from_default = from_default
-        limit = least_seconds(task, limits, exact=machine.exact)
+        limit = least_seconds(task, limits, problem.space.boxes)
         self.progress = Progress(task.key, task.count, limit, task.template)
         self.trials: list[Trial] = []
         self.statuses: Counter[str] = Counter()

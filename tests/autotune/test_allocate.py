@@ -17,6 +17,7 @@ from mlc.autotune.allocate import (
 from mlc.autotune.task import Task, task_key
 from mlc.backends.llvm.targets import resolve
 from mlc.ir.work import Work
+from mlc.passes.schedule.templates.base import Space
 from mlc.runtime.roofline import Limits
 from tests.passes.schedule.templates.single import group_of
 
@@ -125,14 +126,24 @@ def working(flops: int, moved: int, template: str = "elementwise") -> Task:
 
 def test_the_limit_is_that_of_arithmetic_or_of_memory() -> None:
     limits = Limits(flops=1e11, bytes=2e10)
-    assert least_seconds(working(10**12, 1), limits, exact=False) == pytest.approx(10.0)
-    assert least_seconds(working(1, 10**12), limits, exact=False) == pytest.approx(50.0)
+    assert least_seconds(working(10**12, 1), limits, [{}]) == pytest.approx(10.0)
+    assert least_seconds(working(1, 10**12), limits, []) == pytest.approx(50.0)
 
 
-def test_winograd_may_do_with_a_fourth_of_the_operations_unless_exactness_is_wanted() -> None:
-    limits, task = Limits(flops=1e11, bytes=2e10), working(10**12, 1, "convolution")
-    assert least_seconds(task, limits, exact=True) == pytest.approx(10.0)
-    assert least_seconds(task, limits, exact=False) == pytest.approx(2.5)
+@pytest.mark.parametrize(
+    ("box", "seconds"),
+    [
+        ({"algorithm": ("implicit_gemm", "direct")}, 64.0),
+        ({"algorithm": ("winograd2",)}, 64.0 / 2.25),
+        ({"algorithm": ("winograd4",)}, 16.0),
+        ({"levels": (1,)}, 56.0),
+        ({"levels": (1, 2)}, 49.0),
+    ],
+)
+def test_algorithms_of_the_space_may_do_with_fewer_operations(box: Space, seconds: float) -> None:
+    limits, task = Limits(flops=1e11, bytes=2e10), working(64 * 10**11, 1, "contraction")
+    boxes: list[Space] = [{"rows": (1, 2)}, box]
+    assert least_seconds(task, limits, boxes) == pytest.approx(seconds)
 
 
 def test_nominal_limits_share_the_memory_among_threads() -> None:

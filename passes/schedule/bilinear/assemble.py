@@ -6,7 +6,7 @@ transforms and the products do it for chunks of tiles, and the temporary is gone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlc.ir.expr import Expr, Load, Var, index
@@ -15,6 +15,7 @@ from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store, seq
 from mlc.passes.schedule.bilinear.nests import (
     Chunk,
     Finish,
+    Strip,
     Tiling,
     input_nest,
     output_nest,
@@ -27,7 +28,7 @@ from mlc.passes.schedule.dependence import read_buffers, written_buffers
 from mlc.passes.schedule.location import RefusalError, block, find_alloc, flatten, spine
 from mlc.passes.schedule.schedule import Schedule
 
-NESTS = ("share", "chunk", "v_tile", "p_element", "o_tile")
+NESTS = ("share", "chunk", "strip", "v_tile", "p_element", "o_tile")
 """The outermost loops of what is written."""
 
 SHARES_PER_THREAD = 4
@@ -42,11 +43,13 @@ def assemble(
     problem_of: Callable[[Stmt], Problem],
     tiling: Tiling,
     chunk: int,
+    strip: int,
     threads: int,
 ) -> Schedule:
     """Replace the nests around the temporary `buffer`.
 
-    `problem_of` reads the problem off the nest that adds the products. Raises `RefusalError` where
+    `problem_of` reads the problem off the nest that adds the products. A `strip` is so many panels
+    of the weights, all of them if 0. Raises `RefusalError` where
     the nests are others, or the weights not constant or not floating-point (transforms may multiply
     by fractions).
     """
@@ -62,23 +65,24 @@ def assemble(
     if not problem.weights.dtype.is_float:
         dtype = problem.weights.dtype
         raise RefusalError(f"'{problem.weights.name}' is {dtype}, not floating-point", "dtype")
-    packed = _packed_weights(problem, tiling.columns)
+    packed = _packed_weights(problem, tiling.columns, strip)
     finish = _finish(readers[0], buffer)
     nests = _Nests(problem, packed, tiling, finish, min(chunk, problem.tiles), threads)
     at = statements.index(readers[0])
     kept = [s for s in statements[:at] if s not in writers]
     body = place.replaced(block(buffers, [*kept, nests.build(), *statements[at + 1 :]]))
     name = f"{schedule.func.name}_{problem.name}_{problem.weights.name}"
-    prepare = weight_function(problem, packed, tiling.columns, name)
+    prepare = weight_function(problem, packed, name)
     params = tuple(packed if p.name == problem.weights.name else p for p in schedule.func.params)
     prepared = (*schedule.func.prepare, prepare)
     func = replace(schedule.func, params=params, body=body, prepare=prepared)
     return Schedule(func, schedule.trace)
 
 
-def _packed_weights(problem: Problem, columns: int) -> Buffer:
+def _packed_weights(problem: Problem, columns: int, strip: int) -> Buffer:
     panels = -(-problem.filters // columns)
-    shape = (products(problem), panels, problem.channels, columns)
+    strip = min(strip, panels) or panels
+    shape = (-(-panels // strip), products(problem), strip, problem.channels, columns)
     name = f"{problem.weights.name}_{problem.name}"
     return Buffer.dense(name, shape, problem.weights.dtype, "constant")
 
@@ -134,56 +138,84 @@ class _Nests:
     def chunks(self) -> int:
         return -(-self.problem.tiles // self.chunk)
 
+    @property
+    def strips(self) -> int:
+        return self.packed.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Filters of a strip."""
+        return self.packed.shape[2] * self.packed.shape[4]
+
     def build(self) -> Stmt:
-        if self.chunks == 1 or (
-            self.threads > 1 and self.chunks < SHARES_PER_THREAD * self.threads
-        ):
-            return self.whole()
-        return self.shared() if self.threads > 1 else self.chunked()
+        """Chunk by chunk; all tiles at once where the threads would have too few chunks."""
+        tiles, threads = self.problem.tiles, self.threads
+        few = threads > 1 and self.chunks < SHARES_PER_THREAD * threads
+        if self.chunks == 1 or few:
+            slots = _slots(self.strips, threads) if self.strips > 1 else 1
+            moved, product = self.workspace(1, slots, tiles)
+            chunk = Chunk(index(0), index(tiles), index(0))
+            nests = self.nests(moved, product, chunk, threads)
+        else:
+            slots = _slots(self.chunks, threads)
+            moved, product = self.workspace(slots, slots, self.chunk)
 
-    def whole(self) -> Stmt:
-        """All tiles at once; threads share each of the nests."""
-        moved, product = self.workspace(1, self.problem.tiles)
-        nests = self.nests(moved, product, Chunk(index(0), index(self.problem.tiles), index(0)))
-        if self.threads > 1:
-            nests = [_parallel(nest, 2) for nest in nests]
-        return Alloc(moved, Alloc(product, seq(nests)))
+            def part(number: Expr, slot: Expr) -> Stmt:
+                count = rest(self.chunk, tiles, number)
+                return self.nests(moved, product, Chunk(number * self.chunk, count, slot), 1)
 
-    def chunked(self) -> Stmt:
-        """Chunk after chunk in one place."""
-        moved, product = self.workspace(1, self.chunk)
-        body = self.part(moved, product, Var("chunk"), index(0))
-        return Alloc(moved, Alloc(product, For("chunk", index(self.chunks), "serial", body)))
+            nests = _shared("chunk", self.chunks, threads, index(0), part)
+        return Alloc(moved, Alloc(product, nests))
 
-    def shared(self) -> Stmt:
-        """Even shares of the chunks in parallel, the chunks of a share in one place."""
-        length = -(-self.chunks // (SHARES_PER_THREAD * self.threads))
-        shares = -(-self.chunks // length)
-        share, number = Var("share"), Var("chunk")
-        moved, product = self.workspace(shares, self.chunk)
-        body = self.part(moved, product, share * length + number, share)
-        body = For("chunk", rest(length, self.chunks, share), "serial", body)
-        return Alloc(moved, Alloc(product, For("share", index(shares), "parallel", body)))
+    def nests(self, moved: Buffer, product: Buffer, chunk: Chunk, threads: int) -> Stmt:
+        """The transform of a chunk, then strip by strip the rest; threads share each."""
+        lanes = self.tiling.lanes
+        first = input_nest(self.problem, moved, chunk, lanes, "v_")
 
-    def part(self, moved: Buffer, product: Buffer, number: Expr, slot: Expr) -> Stmt:
-        """The nests of one chunk, which keeps what they hand on in `slot`."""
-        count = rest(self.chunk, self.problem.tiles, number)
-        return seq(self.nests(moved, product, Chunk(number * self.chunk, count, slot)))
+        def of_strip(number: Expr, slot: Expr) -> list[Stmt]:
+            strip = Strip(number, self.width, slot)
+            return [
+                product_nest(self.problem, moved, self.packed, product, chunk, strip, self.tiling),
+                output_nest(self.problem, product, chunk, strip, lanes, self.finish),
+            ]
 
-    def workspace(self, slots: int, tiles: int) -> tuple[Buffer, Buffer]:
+        if self.strips == 1:
+            nests = [first, *of_strip(index(0), chunk.slot)]
+            return seq([_parallel(nest, 2) for nest in nests] if threads > 1 else nests)
+        strips = _shared(
+            "strip", self.strips, threads, chunk.slot, lambda n, s: seq(of_strip(n, s))
+        )
+        return seq([_parallel(first, 2) if threads > 1 else first, strips])
+
+    def workspace(self, chunks: int, strips: int, tiles: int) -> tuple[Buffer, Buffer]:
+        """V with a slot for each of the `chunks` at work at a time, M for each of the `strips`."""
         name, dtype = self.problem.name, self.problem.accumulator.dtype
-        shape = (slots, products(self.problem), tiles)
-        moved = Buffer.dense(f"{name}_v", (*shape, self.problem.channels), dtype, "arena")
-        product = Buffer.dense(f"{name}_m", (*shape, self.problem.filters), dtype, "arena")
+        count, channels = products(self.problem), self.problem.channels
+        width = min(self.width, self.problem.filters)
+        moved = Buffer.dense(f"{name}_v", (chunks, count, tiles, channels), dtype, "arena")
+        product = Buffer.dense(f"{name}_m", (strips, count, tiles, width), dtype, "arena")
         return _spread(moved), _spread(product)
 
-    def nests(self, moved: Buffer, product: Buffer, chunk: Chunk) -> Sequence[Stmt]:
-        lanes = self.tiling.lanes
-        return [
-            input_nest(self.problem, moved, chunk, lanes, "v_"),
-            product_nest(self.problem, moved, self.packed, product, chunk, self.tiling),
-            output_nest(self.problem, product, chunk, lanes, self.finish),
-        ]
+
+def _slots(parts: int, threads: int) -> int:
+    """How many parts are at work at a time, or one after the other in one place."""
+    return -(-parts // _length(parts, threads)) if threads > 1 else 1
+
+
+def _length(parts: int, threads: int) -> int:
+    return -(-parts // (SHARES_PER_THREAD * threads))
+
+
+def _shared(
+    name: str, parts: int, threads: int, slot: Expr, body: Callable[[Expr, Expr], Stmt]
+) -> Stmt:
+    """Even shares of the parts in parallel, the parts of a share in one slot; or all in `slot`."""
+    number = Var(name)
+    if threads == 1:
+        return For(name, index(parts), "serial", body(number, slot))
+    share, length = Var("share"), _length(parts, threads)
+    serial = For(name, rest(length, parts, share), "serial", body(share * length + number, share))
+    return For("share", index(_slots(parts, threads)), "parallel", serial)
 
 
 def _spread(buffer: Buffer) -> Buffer:

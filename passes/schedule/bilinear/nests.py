@@ -1,8 +1,9 @@
 """The loop nests of a bilinear algorithm: three transforms and the matrix products between them.
 
-`V[chunk, p, tile, channel]` holds transformed inputs, `U[p, panel, channel, column]` transformed
-weights, `M[chunk, p, tile, filter]` their products, where p counts the elements of a transformed
-tile.
+`V[slot, p, tile, channel]` holds transformed inputs, `U[strip, p, panel, channel, column]`
+transformed weights, `M[slot, p, tile, filter]` their products, where p counts the elements of a
+transformed tile. The filters go in panels of as many as a register tile has columns, and these in
+strips: M holds the products of one strip.
 """
 
 from __future__ import annotations
@@ -45,11 +46,24 @@ class Tiling:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The tiles `first … first + count - 1`; `slot` is their place in V and M."""
+    """The tiles `first … first + count - 1`; `slot` is their place in V."""
 
     first: Expr
     count: Expr
     slot: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Strip `number` of the filters, `width` of them; `slot` is its place in M."""
+
+    number: Expr
+    width: int
+    slot: Expr
+
+    def count(self, problem: Problem) -> Expr:
+        """Filters of the strip: the last one may have less."""
+        return rest(self.width, problem.filters, self.number)
 
 
 def combine(coefficients: Sequence[float], terms: Sequence[Expr], dtype: DType) -> Expr:
@@ -97,33 +111,36 @@ def _two_sided(
 
 
 @lru_cache(_REMEMBERED)
-def weight_function(problem: Problem, packed: Buffer, columns: int, name: str) -> Func:
+def weight_function(problem: Problem, packed: Buffer, name: str) -> Func:
     """The function that writes U from the weights, once."""
-    panel, channel, column = Var("u_panel"), Var("u_channel"), Var("u_column")
+    strip, panel, channel, column = (Var(f"u_{n}") for n in ("strip", "panel", "channel", "column"))
+    strips, _, panels, _, columns = packed.shape
     first, second = problem.sides
     shape = (first.products, len(second.filter[0]))
     middle = Buffer.dense("u_middle", shape, packed.dtype, "register")
 
     def source(i: int, j: int) -> Expr:
-        return problem.weight(panel * columns + column, channel, i, j)
+        return problem.weight((strip * panels + panel) * columns + column, channel, i, j)
 
     def target(a: int, b: int, value: Expr) -> Stmt:
-        return Store(packed, (index(a * second.products + b), panel, channel, column), value)
+        place = (strip, index(a * second.products + b), panel, channel, column)
+        return Store(packed, place, value)
 
     body = _two_sided((first.filter, second.filter), source, middle, (), target)
-    left = rest(columns, problem.filters, panel)
-    nest = loops(
-        [("u_panel", packed.shape[1]), ("u_channel", problem.channels), ("u_column", left)], body
-    )
-    zero = Store(packed, tuple(Var(f"u_z{d}") for d in range(4)), zero_of(packed.dtype))
+    width = rest(panels * columns, problem.filters, strip)
+    sizes = (strips, _blocks(width, columns), problem.channels, rest(columns, width, panel))
+    names = (strip.name, panel.name, channel.name, column.name)
+    nest = loops(list(zip(names, sizes, strict=True)), body)
+    zero = Store(packed, tuple(Var(f"u_z{d}") for d in range(5)), zero_of(packed.dtype))
     fill = loops([(f"u_z{d}", size) for d, size in enumerate(packed.shape)], zero)
-    whole = problem.filters % columns == 0
+    whole = problem.filters % (panels * columns) == 0
     return Func(name, (problem.weights, packed), nest if whole else seq([fill, nest]))
 
 
 def rest(size: int, total: ExprLike, number: Expr) -> Expr:
     """The length of block `number` of a dimension cut into blocks of `size`."""
-    if isinstance(total, int) and total % size == 0:
+    known = total.value if isinstance(total, Const) else total
+    if isinstance(known, int) and known % size == 0:
         return Const(size)
     return minimum(Const(size), as_expr(total) - number * size)
 
@@ -168,14 +185,21 @@ def _vector(lane: Var, extent: Expr, body: Stmt) -> Stmt:
 
 
 def product_nest(
-    problem: Problem, moved: Buffer, packed: Buffer, product: Buffer, chunk: Chunk, tiling: Tiling
+    problem: Problem,
+    moved: Buffer,
+    packed: Buffer,
+    product: Buffer,
+    chunk: Chunk,
+    strip: Strip,
+    tiling: Tiling,
 ) -> Stmt:
-    """M of a chunk: for every element of a transformed tile, V times U by a register tile."""
+    """M of a strip of a chunk: V times U by a register tile, for every element of a tile."""
     element, panel, block, depth = (Var(f"p_{n}") for n in ("element", "panel", "block", "depth"))
     shape = (tiling.rows, tiling.columns)
     held = Buffer.dense("p_tile", shape, product.dtype, "register")
     rows = rest(tiling.rows, chunk.count, block)
-    columns = rest(tiling.columns, problem.filters, panel)
+    filters = strip.count(problem)
+    columns = rest(tiling.columns, filters, panel)
 
     def tile_loops(name: str, body: Callable[[Expr, Expr], Stmt]) -> Stmt:
         row, column = Var(f"p_{name}_row"), Var(f"p_{name}_column")
@@ -184,13 +208,13 @@ def product_nest(
 
     def accumulate(row: Expr, column: Expr) -> Stmt:
         left = Load(moved, (chunk.slot, element, block * tiling.rows + row, depth))
-        right = Load(packed, (element, panel, depth, column))
+        right = Load(packed, (strip.number, element, panel, depth, column))
         total = Binary("add", Load(held, (row, column)), Binary("mul", left, right))
         return Store(held, (row, column), total)
 
     def copy(row: Expr, column: Expr) -> Stmt:
         place = (block * tiling.rows + row, panel * tiling.columns + column)
-        return Store(product, (chunk.slot, element, *place), Load(held, (row, column)))
+        return Store(product, (strip.slot, element, *place), Load(held, (row, column)))
 
     start = tile_loops("z", lambda r, c: Store(held, (r, c), zero_of(held.dtype)))
     steps = For(depth.name, index(problem.channels), "serial", tile_loops("i", accumulate))
@@ -198,7 +222,7 @@ def product_nest(
     return loops(
         [
             (element.name, products(problem)),
-            (panel.name, _blocks(problem.filters, tiling.columns)),
+            (panel.name, _blocks(filters, tiling.columns)),
             (block.name, _blocks(chunk.count, tiling.rows)),
         ],
         body,
@@ -206,9 +230,9 @@ def product_nest(
 
 
 def output_nest(
-    problem: Problem, product: Buffer, chunk: Chunk, lanes: int, finish: Finish
+    problem: Problem, product: Buffer, chunk: Chunk, strip: Strip, lanes: int, finish: Finish
 ) -> Stmt:
-    """Results of a chunk: M transformed back, then `finish` where the result was asked for."""
+    """Results of a strip of a chunk: M transformed back, then `finish` where asked for."""
     tile, block, lane = Var("o_tile"), Var("o_block"), Var("o_lane")
     column = block * lanes + lane
     first, second = problem.sides
@@ -219,21 +243,22 @@ def output_nest(
     last = Buffer.dense("o_result", (*counts, lanes), product.dtype, "register")
 
     def source(i: int, j: int) -> Expr:
-        return Load(product, (chunk.slot, index(i * second.products + j), tile, column))
+        return Load(product, (strip.slot, index(i * second.products + j), tile, column))
 
     def target(a: int, b: int, value: Expr) -> Stmt:
         return Store(last, (index(a), index(b), lane), value)
 
     def stored(a: int, b: int) -> Stmt:
-        place, asked_for = problem.place(column, chunk.first + tile, a, b)
+        number = strip.number * strip.width + column
+        place, asked_for = problem.place(number, chunk.first + tile, a, b)
         result = finish(place, Load(last, (index(a), index(b), lane)))
         return result if asked_for is None else If(asked_for, result)
 
     moved = _two_sided((first.output, second.output), source, middle, (lane,), target)
     assert isinstance(moved, Alloc)
     results = [stored(a, b) for a in range(counts[0]) for b in range(counts[1])]
-    extent = rest(lanes, problem.filters, block)
-    body = For(lane.name, extent, "vector", seq([moved.body, *results]))
-    blocks = _blocks(problem.filters, lanes)
+    filters = strip.count(problem)
+    body = For(lane.name, rest(lanes, filters, block), "vector", seq([moved.body, *results]))
+    blocks = _blocks(filters, lanes)
     nest = Alloc(middle, Alloc(last, body))
     return loops([(tile.name, chunk.count), (block.name, blocks)], nest)

@@ -44,6 +44,9 @@ class Problem(Protocol):
     number of an element; the products of a tile are those of one side times those of the other.
     """
 
+    def __hash__(self) -> int:
+        """Problems are told from each other by their numbers."""
+
     @property
     def name(self) -> str:
         """Of the algorithm, for buffers and functions."""

@@ -20,6 +20,7 @@ def winograd(
     columns: int,
     lanes: int,
     chunk: int,
+    strip: int = 0,
     threads: int = 1,
 ) -> Schedule:
     """Compute the convolution that writes the temporary `buffer` as F(outputs×outputs, 3×3).
@@ -27,9 +28,11 @@ def winograd(
     The nest that sets `buffer` to zero, the one that adds products to it and the one that reads it
     become, for each `chunk` of tiles: the input transform, one matrix product per element of a
     transformed tile (register tiles of `rows` tiles × `columns` filters), and the output transform,
-    which ends in what the reading nest did. The weights are transformed by a `prepare` function.
-    Transforms take `lanes` channels at a time. With `threads` above one, shares of the chunks run
-    in parallel, or where there are fewer than four for each thread, the parts of all at once do.
+    which ends in what the reading nest did. Products and output transform go over the filters in
+    strips of so many panels of `columns`, or over all at once (0). The weights are transformed by a
+    `prepare` function. Transforms take `lanes` channels at a time. With `threads` above one, shares
+    of the chunks run in parallel, or where there are fewer than four for each thread, the input
+    transform and then shares of the strips.
 
     Of what comes out the example shows one element of the input transform and one result.
 
@@ -64,4 +67,5 @@ def winograd(
     transforms multiply by fractions), or where `buffer` is read by more than one plain nest.
     """
     problem_of = partial(winograd_of, outputs=outputs)
-    return assemble(schedule, buffer, problem_of, Tiling(rows, columns, lanes), chunk, threads)
+    tiling = Tiling(rows, columns, lanes)
+    return assemble(schedule, buffer, problem_of, tiling, chunk, strip, threads)

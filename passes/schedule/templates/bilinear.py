@@ -1,11 +1,12 @@
 """What schedules of Winograd's and Strassen's algorithms have in common: knobs, and their use.
 
 Knobs: `rows` and `columns` of the register tile of the products; `chunk`, the tiles that go through
-the transforms at a time; `half_vectors` of channels that the transforms take at a time; `order` of
-the loops of the products, outermost first, where threads do not share them; `layout` of the
-transformed arrays, for each element of a tile all tiles, for each of the "tiles" its elements, or
-so for "blocks" of as many tiles as a register tile has rows; and `prefetch`, whether tiles of the
-products fetch the next panel of weights, where these do not stay in cache.
+the transforms at a time; `strip`, the panels of weights that go through the products and the output
+transform at a time, 0 for all; `half_vectors` of channels that the transforms take at a time;
+`order` of the loops of the products, outermost first, where threads do not share them; `layout` of
+the transformed arrays, for each element of a tile all tiles, for each of the "tiles" its elements,
+or so for "blocks" of as many tiles as a register tile has rows; and `prefetch`, whether tiles of
+the products fetch the next panel of weights, where these do not stay in cache.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _BLOCKED: Dims = (0, (2, "outer"), 1, (2, "inner"), 3)
 """Of the dimensions chunk, element, tile, channel of V and M: how they lie in each other."""
 _FEWEST_AT_ONCE = 8
 """Tiles; fewer leave a register tile half empty."""
+_STRIPS = (1, 2, 4, 8, 16)
 _LARGEST_CHUNK = 256
 """Tiles at a time, of those a tuner may choose."""
 
@@ -73,6 +75,7 @@ def knobs_of(products: Products, chunk: int, machine: Machine) -> dict[str, int 
         "rows": tile.rows,
         "columns": tile.columns,
         "chunk": chunk,
+        "strip": 0,
         "half_vectors": 2,
         "order": _ORDERS[0],
         "layout": _LAYOUTS[0],
@@ -101,10 +104,12 @@ def spaces_around(products: Products, default: Knobs, machine: Machine) -> list[
     tile = RegisterTile(int(default["rows"]), int(default["columns"]))
     promising = promising_tiles(max(near), products.filters, target, products.bits)
     wide = min(products.channels, products.filters) >= 2 * target.lanes(products.bits)
+    strips = tuple(strip for strip in _STRIPS if strip * tile.columns < products.filters)
     rest: Space = {
         "chunk": tuple(sorted(near)),
+        "strip": (0, *strips),
         "half_vectors": (1, 2, 4) if wide else (1, 2),
-        "order": _ORDERS if walked else _ORDERS[:1],
+        "order": _ORDERS if walked or strips else _ORDERS[:1],
         "layout": _LAYOUTS,
         **({"prefetch": (False, True)} if "prefetch" in default else {}),
     }

@@ -125,6 +125,7 @@ class Convolution:
                 columns=int(knobs["columns"]),
                 lanes=lanes_of(knobs, machine, bits),
                 chunk=int(knobs["chunk"]),
+                strip=int(knobs.get("strip", 0)),
                 threads=machine.threads,
             )
         except ScheduleError:

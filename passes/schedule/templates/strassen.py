@@ -8,6 +8,8 @@ Knobs: `levels`, how often the sides are halved, and those of `bilinear`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlc.ir.operator import Kind
 from mlc.ir.rewrite import buffers_of
 from mlc.passes.lower.group import Group
@@ -25,9 +27,8 @@ from mlc.passes.schedule.templates.bilinear import (
 )
 from mlc.passes.schedule.templates.matrix import anchor_of, clamped_rows, shape_of
 
-_LEVELS = (1, 2)
-_FEWEST = 32
-"""Terms and columns of a block; fewer make up for no sums of blocks."""
+_FEWEST: Mapping[int, int] = {1: 48, 2: 32}
+"""By levels: terms and columns of a block. Fewer do not make up for the sums of blocks."""
 _FEWEST_ROWS = 8
 """Of a block: the register tile is less full with fewer."""
 
@@ -59,8 +60,8 @@ class StrassenProduct:
         )
 
     def default(self, group: Group, machine: Machine) -> Knobs:
-        """One level, as much at once as stays in cache."""
-        return _knobs(group, _LEVELS[0], machine)
+        """The fewest levels; the tiles or the weights stay in cache."""
+        return _knobs(group, _levels(group)[0], machine)
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Sums of blocks, their products, and sums of these."""
@@ -74,6 +75,7 @@ class StrassenProduct:
             columns=int(knobs["columns"]),
             lanes=lanes_of(knobs, machine, bits),
             chunk=int(knobs["chunk"]),
+            strip=int(knobs.get("strip", 0)),
             threads=machine.threads,
         )
         return arrange(schedule, self.name, anchor.inputs[1], knobs, machine)
@@ -89,13 +91,13 @@ def _is_matrix(group: Group) -> bool:
 
 
 def _levels(group: Group) -> list[int]:
-    return [levels for levels in _LEVELS if _is_worthwhile(_products(group, levels), group, levels)]
+    return [levels for levels in _FEWEST if _is_worthwhile(_products(group, levels), group, levels)]
 
 
 def _is_worthwhile(products: Products, group: Group, levels: int) -> bool:
     shape = shape_of(anchor_of(group))
     halved = not shape.columns % (1 << levels) and not shape.depth % (1 << levels)
-    large = min(products.channels, products.filters) >= _FEWEST
+    large = min(products.channels, products.filters) >= _FEWEST[levels]
     return halved and large and products.tiles >= _FEWEST_ROWS
 
 
@@ -115,5 +117,7 @@ def _products(group: Group, levels: int) -> Products:
 
 def _knobs(group: Group, levels: int, machine: Machine) -> Knobs:
     products = _products(group, levels)
-    chunk = even_chunks(products, machine)[0]
+    chunks = even_chunks(products, machine)
+    # Weights that do not stay in the cache go by once.
+    chunk = chunks[0 if products.weight_bytes <= machine.target.l2_bytes // 2 else -1]
     return {"levels": levels, **knobs_of(products, chunk, machine)}
