@@ -27,8 +27,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 # Bodies: `add_one` adds one to each counter of its range; `add_one_slowly` first idles a while;
-# `add_sixteen` starts a job of 16 on the same pool for each index; `meet` waits until four are
-# there, at most 10 s. `rounds` runs many jobs without leaving native code.
+# `add_sixteen` starts a job of 16 on the same pool for each index; `meet` notes who comes, in the
+# order of arrival, and waits until four are there, at most 10 s. `rounds` runs many jobs without
+# leaving native code.
 HARNESS = """
 define void @add_one(ptr %counters, i64 %begin, i64 %end) {
 entry:
@@ -81,11 +82,15 @@ done:
 define void @meet(ptr %met, i64 %begin, i64 %end) {
 entry:
   %arrival = atomicrmw add ptr %met, i32 1 seq_cst
+  %place = add i32 %arrival, 2
+  %guest = getelementptr i32, ptr %met, i32 %place
+  %index = trunc i64 %begin to i32
+  store i32 %index, ptr %guest
   %start = call i64 @mlc_clock_ns()
   br label %wait
 wait:
   %arrived = load atomic i32, ptr %met seq_cst, align 4
-  %all = icmp eq i32 %arrived, 4
+  %all = icmp uge i32 %arrived, 4
   br i1 %all, label %success, label %time
 time:
   %now = call i64 @mlc_clock_ns()
@@ -257,10 +262,22 @@ def test_concurrent_callers_share_one_pool(native: Native, pool: Any) -> None:
 def test_indices_run_on_several_threads_at_once(native: Native) -> None:
     """Four indices that each wait for the other three: they only meet with four threads."""
     created = native.mlc_pool_create(3)
-    met = np.zeros(2, np.int32)
+    met = np.zeros(2 + 4, np.int32)
     native.parallel_for_meeting(created, address(met), 4)
     native.mlc_pool_destroy(created)
-    assert met.tolist() == [4, 4]
+    assert met[:2].tolist() == [4, 4]
+
+
+def test_every_thread_begins_with_a_range_of_its_own(native: Native) -> None:
+    """The first four indices wait for each other, so each is the first one of a thread."""
+    created = native.mlc_pool_create(3)
+    for _ in range(20):
+        met = np.zeros(2 + 16, np.int32)
+        native.parallel_for_meeting(created, address(met), 16)
+        assert met[:2].tolist() == [16, 16]
+        assert sorted(met[2:6].tolist()) == [0, 4, 8, 12]
+        assert sorted(met[2:].tolist()) == list(range(16))
+    native.mlc_pool_destroy(created)
 
 
 def test_thousand_pools_leave_no_thread_behind(native: Native) -> None:

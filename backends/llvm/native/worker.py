@@ -5,36 +5,61 @@ offsets into the pool and the bits of its state that `thread_pool` lays down, of
 defines
 
     ptr  @mlc_pool_worker(ptr pool)                  the life of a thread, until the pool stops
-    void @mlc_pool_run_chunks(ptr pool)              its share of a job; the caller takes part too
+    void @mlc_pool_run_chunks(ptr pool, i64 self)    its share of a job; the caller, 0, takes part
     void @mlc_pool_await_job(ptr pool, i32 seen)     spins, then sleeps, until there is another job
 """
 
 from __future__ import annotations
 
 WORKER = """\
-; Take chunks of the current job until none is left.
-define internal void @mlc_pool_run_chunks(ptr %pool) nounwind {
+; Take chunks of the current job until none is left: those of thread `self`, then of those after it.
+define internal void @mlc_pool_run_chunks(ptr %pool, i64 %self) nounwind {
 entry:
   %body.address = getelementptr inbounds i8, ptr %pool, i64 $BODY
   %args.address = getelementptr inbounds i8, ptr %pool, i64 $ARGS
   %count.address = getelementptr inbounds i8, ptr %pool, i64 $COUNT
   %chunk.address = getelementptr inbounds i8, ptr %pool, i64 $CHUNK
-  %next = getelementptr inbounds i8, ptr %pool, i64 $NEXT
+  %chunks.address = getelementptr inbounds i8, ptr %pool, i64 $CHUNKS
+  %counters.address = getelementptr inbounds i8, ptr %pool, i64 $COUNTERS
+  %workers.address = getelementptr inbounds i8, ptr %pool, i64 $WORKERS
   %body = load ptr, ptr %body.address, align 8
   %args = load ptr, ptr %args.address, align 8
   %count = load i64, ptr %count.address, align 8
   %chunk = load i64, ptr %chunk.address, align 8
-  br label %take
+  %chunks = load i64, ptr %chunks.address, align 8
+  %counters = load ptr, ptr %counters.address, align 8
+  %workers = load i32, ptr %workers.address, align 4
+  %others = zext i32 %workers to i64
+  %threads = add i64 %others, 1
+  br label %visit
+visit:
+  %owner = phi i64 [ %self, %entry ], [ %owner.next, %leave ]
+  %visited = phi i64 [ 1, %entry ], [ %visited.next, %leave ]
+  %owner.after = add i64 %owner, 1
+  %before = mul i64 %owner.after, %chunks
+  %limit = udiv i64 %before, %threads
+  %offset = shl i64 %owner, 6
+  %counter = getelementptr inbounds i8, ptr %counters, i64 %offset
+  %seen = load atomic i64, ptr %counter monotonic, align 8
+  %left = icmp slt i64 %seen, %limit
+  br i1 %left, label %take, label %leave
 take:
-  %begin = atomicrmw add ptr %next, i64 %chunk monotonic
-  %some = icmp slt i64 %begin, %count
-  br i1 %some, label %run, label %done
+  %number = atomicrmw add ptr %counter, i64 1 monotonic
+  %some = icmp slt i64 %number, %limit
+  br i1 %some, label %run, label %leave
 run:
+  %begin = mul i64 %number, %chunk
   %reach = add i64 %begin, %chunk
   %within = icmp slt i64 %reach, %count
   %end = select i1 %within, i64 %reach, i64 %count
   call void %body(ptr %args, i64 %begin, i64 %end)
   br label %take
+leave:
+  %last = icmp eq i64 %owner.after, %threads
+  %owner.next = select i1 %last, i64 0, i64 %owner.after
+  %visited.next = add i64 %visited, 1
+  %more = icmp ule i64 %visited.next, %threads
+  br i1 %more, label %visit, label %done
 done:
   ret void
 }
@@ -68,6 +93,10 @@ entry:
   %stop = getelementptr inbounds i8, ptr %pool, i64 $STOP
   %allowed = getelementptr inbounds i8, ptr %pool, i64 $ALLOWED
   %caller.address = getelementptr inbounds i8, ptr %pool, i64 $CALLER_PROCESSOR
+  %numbered = getelementptr inbounds i8, ptr %pool, i64 $NUMBERED
+  %number = atomicrmw add ptr %numbered, i32 1 monotonic
+  %number.wide = zext i32 %number to i64
+  %self = add i64 %number.wide, 1
   br label %idle
 idle:
   %seen = phi i32 [ 0, %entry ], [ %generation, %look ], [ %generation, %leave ],
@@ -94,7 +123,7 @@ try:
   %success = extractvalue { i64, i1 } %swap, 1
   br i1 %success, label %work, label %join
 work:
-  call void @mlc_pool_run_chunks(ptr %pool)
+  call void @mlc_pool_run_chunks(ptr %pool, i64 %self)
   br label %leave
 leave:
   %before = atomicrmw sub ptr %state, i64 1 acq_rel
