@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlc.ir.expr import Expr, Load, Var, index
-from mlc.ir.rewrite import map_expr, substitute_expr
-from mlc.ir.stmt import Alloc, Buffer, For, Stmt, Store, seq
+from mlc.ir.expr import Expr, Var, index
+from mlc.ir.stmt import Alloc, Buffer, For, Stmt, seq
 from mlc.passes.schedule.bilinear.nests import (
     Chunk,
     Finish,
@@ -23,9 +22,9 @@ from mlc.passes.schedule.bilinear.nests import (
     rest,
     weight_function,
 )
-from mlc.passes.schedule.bilinear.problem import Place, Problem, products
-from mlc.passes.schedule.dependence import read_buffers, written_buffers
-from mlc.passes.schedule.location import RefusalError, block, find_alloc, flatten, spine
+from mlc.passes.schedule.bilinear.problem import Problem, products
+from mlc.passes.schedule.bilinear.replaced import find_replaced
+from mlc.passes.schedule.location import RefusalError, block, find_alloc, names_in
 from mlc.passes.schedule.schedule import Schedule
 
 NESTS = ("share", "chunk", "strip", "v_tile", "p_element", "o_tile")
@@ -49,28 +48,18 @@ def assemble(
     """Replace the nests around the temporary `buffer`.
 
     `problem_of` reads the problem off the nest that adds the products. A `strip` is so many panels
-    of the weights, all of them if 0. Raises `RefusalError` where
-    the nests are others, or the weights not constant or not floating-point (transforms may multiply
-    by fractions).
+    of the weights, all of them if 0. Raises `RefusalError` as `find_replaced` does.
     """
-    place = find_alloc(schedule.func.body, buffer)
-    buffers, statements = flatten(place.stmt.body)
-    writers = [s for s in statements if buffer in written_buffers(s)]
-    readers = [s for s in statements if buffer in read_buffers(s) and s not in writers]
-    if len(writers) != 2 or len(readers) != 1:
-        raise RefusalError(f"'{buffer}' has not two writing nests and one reading nest", "shape")
-    problem = problem_of(writers[1])
-    if problem.weights.scope != "constant":
-        raise RefusalError(f"'{problem.weights.name}' is not constant", "not-constant")
-    if not problem.weights.dtype.is_float:
-        dtype = problem.weights.dtype
-        raise RefusalError(f"'{problem.weights.name}' is {dtype}, not floating-point", "dtype")
+    found = find_replaced(schedule.func, buffer, problem_of)
+    problem = found.problem
     packed = _packed_weights(problem, tiling.columns, strip)
-    finish = _finish(readers[0], buffer)
-    nests = _Nests(problem, packed, tiling, finish, min(chunk, problem.tiles), threads)
-    at = statements.index(readers[0])
-    kept = [s for s in statements[:at] if s not in writers]
-    body = place.replaced(block(buffers, [*kept, nests.build(), *statements[at + 1 :]]))
+    made = _Nests(problem, packed, tiling, found.finish, min(chunk, problem.tiles), threads).build()
+    taken = names_in(made) & names_in(schedule.func.body)
+    if taken:
+        raise RefusalError(f"there is a '{min(taken)}' already", "name", min(taken))
+    body = find_alloc(schedule.func.body, buffer).replaced(
+        block(found.buffers, [*found.before, made, *found.after])
+    )
     name = f"{schedule.func.name}_{problem.name}_{problem.weights.name}"
     prepare = weight_function(problem, packed, name)
     params = tuple(packed if p.name == problem.weights.name else p for p in schedule.func.params)
@@ -85,42 +74,6 @@ def _packed_weights(problem: Problem, columns: int, strip: int) -> Buffer:
     shape = (-(-panels // strip), products(problem), strip, problem.channels, columns)
     name = f"{problem.weights.name}_{problem.name}"
     return Buffer.dense(name, shape, problem.weights.dtype, "constant")
-
-
-def _finish(reader: Stmt, buffer: str) -> Finish:
-    """What the reading nest does with an element, as a function of its place and its value."""
-    chain, store = spine(reader)
-    loads = [] if not isinstance(store, Store) else _loads(store.value, buffer)
-    if not isinstance(store, Store) or len({load.index for load in loads}) != 1:
-        raise RefusalError(f"the nest that reads '{buffer}' has no plain form", "shape")
-    names = [part.name if isinstance(part, Var) else "" for part in loads[0].index]
-    if sorted(names) != sorted(loop.var for loop in chain):
-        raise RefusalError(f"'{buffer}' is not read element by element", "shape")
-
-    def finish(place: Place, value: Expr) -> Stmt:
-        at = dict(zip(names, place, strict=True))
-
-        def change(part: Expr) -> Expr:
-            return value if type(part) is Load and part.buffer.name == buffer else part
-
-        def moved(part: Expr) -> Expr:
-            return substitute_expr(map_expr(part, change), at)
-
-        return Store(store.buffer, tuple(map(moved, store.index)), moved(store.value))
-
-    return finish
-
-
-def _loads(expr: Expr, buffer: str) -> list[Load]:
-    found: list[Load] = []
-
-    def visit(part: Expr) -> Expr:
-        if type(part) is Load and part.buffer.name == buffer:
-            found.append(part)
-        return part
-
-    map_expr(expr, visit)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

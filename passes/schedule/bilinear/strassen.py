@@ -159,7 +159,8 @@ def strassen_of(update: Stmt, levels: int) -> Strassen:
         ) if old.name == accumulator.name and again == out:
             extents = {loop.var: _extent(loop) for loop in chain}
             written = [part for part in out if isinstance(part, Var)]
-            if len(written) == len(out) and set(extents) >= {var.name for var in written}:
+            known = all(extents.values()) and set(extents) >= {var.name for var in written}
+            if known and len(written) == len(out):
                 return _product(accumulator, tuple(written), left, right, extents, levels)
     raise _refusal()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlc.errors import ScheduleError
 from mlc.ir.operator import Kind
 from mlc.ir.rewrite import buffers_of
 from mlc.passes.lower.group import Group
@@ -48,8 +49,8 @@ class StrassenProduct:
         return constant and _is_matrix(group) and bool(_levels(group))
 
     def spaces(self, group: Group, machine: Machine) -> tuple[Space, ...]:
-        """One for each number of levels and of columns of a tile."""
-        if machine.exact:
+        """One for each number of levels and of columns of a tile; none where it does not apply."""
+        if machine.exact or not self._applies(group, machine):
             return ()
         return tuple(
             {"levels": (levels,), **space}
@@ -62,6 +63,13 @@ class StrassenProduct:
     def default(self, group: Group, machine: Machine) -> Knobs:
         """The fewest levels; the tiles or the weights stay in cache."""
         return _knobs(group, _levels(group)[0], machine)
+
+    def _applies(self, group: Group, machine: Machine) -> bool:
+        try:
+            self.apply(group, self.default(group, machine), machine)
+        except ScheduleError:
+            return False
+        return True
 
     def apply(self, group: Group, knobs: Knobs, machine: Machine) -> Schedule:
         """Sums of blocks, their products, and sums of these."""

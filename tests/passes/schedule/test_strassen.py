@@ -1,0 +1,370 @@
+"""Strassen's algorithm: the matrices, the primitive against the plain loops, and its refusals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlc.errors import ScheduleError
+from mlc.ir.interpret import run_func, run_prepared
+from mlc.ir.rewrite import walk
+from mlc.ir.stmt import Alloc, Buffer, Func
+from mlc.ir.text import parse_func, print_func
+from mlc.ir.verify import verify_func
+from mlc.passes.loops.pipeline import finish_loops
+from mlc.passes.schedule.bilinear.strassen import STRASSEN
+from mlc.passes.schedule.primitives import strassen
+from mlc.passes.schedule.replay import replay
+from mlc.passes.schedule.schedule import Schedule
+from tests.backends.harness import run_compiled
+from tests.passes.schedule.kernels import nest
+
+Arrays = dict[str, np.ndarray]
+
+
+def product(rows: tuple[int, ...], depth: int, columns: int) -> Func:
+    """`y = max(x @ w + b, 0) + r` as plain loops."""
+    out, rank = (*rows, columns), len(rows)
+    shape = f"f32[{','.join(map(str, out))}]"
+    read = ",".join(f"i{n}" for n in range(rank))
+    names = f"{' '.join(f'i{n}' for n in range(rank + 1))} k"
+    update = f"acc[{read},i{rank}] = acc[{read},i{rank}] + x[{read},k] * w[k,i{rank}]"
+    z, j = (",".join(f"{letter}{n}" for n in range(rank + 1)) for letter in "zj")
+    return parse_func(
+        f"""func product(x: f32[{",".join(map(str, rows))},{depth}],
+          w: f32[{depth},{columns}] constant, b: f32[{columns}], r: {shape}, y: {shape}) {{
+        alloc acc: {shape} arena {{"""
+        + nest("z", out, f"acc[{z}] = 0.0:f32")
+        + nest(names, (*out, depth), update)
+        + nest("j", out, f"y[{j}] = max(acc[{j}] + b[j{rank}], 0.0:f32) + r[{j}]")
+        + "} }"
+    )
+
+
+def pointwise(
+    batch: int, channels: int, filters: int, size: tuple[int, int], stride: int, kernel: int = 1
+) -> Func:
+    """`y = max(conv(x, w) + b, 0) + r` as plain loops, images channels-last, `size` results."""
+    high, wide = ((extent - 1) * stride + kernel for extent in size)
+    out = (batch, filters, *size)
+    area, columns = math.prod(size), size[1]
+    results = f"f32[{batch},{filters},{size[0]},{size[1]}]"
+    last = f"strides[{area * filters},1,{columns * filters},{filters}]"
+    x_last = f"strides[{high * wide * channels},1,{wide * channels},{channels}]"
+    update = "acc[{0}] = acc[{0}] + x[n,c,h*{1}+i,v*{1}+j] * w[o,c,i,j]".format("n,o,h,v", stride)
+    j = "j0,j1,j2,j3"
+    return parse_func(
+        f"""func conv(x: f32[{batch},{channels},{high},{wide}] {x_last},
+          w: f32[{filters},{channels},{kernel},{kernel}] constant, b: f32[{filters}],
+          r: {results} {last}, y: {results} {last}) {{
+        alloc acc: {results} arena {{"""
+        + nest("z", out, "acc[z0,z1,z2,z3] = 0.0:f32")
+        + nest("n o h v c i j", (*out, channels, kernel, kernel), update)
+        + nest("j", out, f"y[{j}] = max(acc[{j}] + b[j1], 0.0:f32) + r[{j}]")
+        + "} }"
+    )
+
+
+def small_integers(func: Func) -> Arrays:
+    """Arguments on which every sum is exact, in whatever order it is taken."""
+    generator = np.random.default_rng(len(func.params[0].shape))
+    made = {p.name: generator.integers(-4, 5, p.shape).astype(np.float32) for p in func.params}
+    return made | {"y": np.zeros(func.params[-1].shape, np.float32)}
+
+
+def reference(arrays: Arrays, stride: int = 1) -> np.ndarray:
+    """What `product` computes, or `pointwise` where the weights have four dimensions."""
+    x, w, b, r = (arrays[name].astype(np.float64) for name in "xwbr")
+    if w.ndim == 2:
+        total = x @ w + b
+    else:
+        total = np.einsum("nchw,oc->nohw", x[:, :, ::stride, ::stride], w[:, :, 0, 0])
+        total += b[:, None, None]
+    return np.array(np.maximum(total, 0) + r)
+
+
+def check_interpreted(plain: Func, made: Schedule, wanted: np.ndarray) -> None:
+    """The schedule is sound, can be written and read again, and gives exactly what is wanted."""
+    verify_func(made.func)
+    assert parse_func(print_func(made.func)) == made.func
+    assert replay(plain, made.trace).func == made.func
+    arrays = small_integers(plain)
+    run_prepared(made.func, arrays)
+    np.testing.assert_array_equal(arrays["y"], wanted)
+
+
+def matrices(levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Output, filter and input transform of blocks, or of blocks of blocks."""
+    made = tuple(np.array(m) for m in (STRASSEN.output, STRASSEN.filter, STRASSEN.input))
+    first, second, third = made if levels == 1 else (np.kron(matrix, matrix) for matrix in made)
+    return first, second, third
+
+
+def blocks(matrix: np.ndarray) -> np.ndarray:
+    """The elements as the transforms count them: those of a block side by side."""
+    if matrix.size == 1:
+        return matrix.reshape(1)
+    halves = [half for rows in np.split(matrix, 2) for half in np.split(rows, 2, axis=1)]
+    return np.concatenate([blocks(half) for half in halves])
+
+
+@pytest.mark.parametrize(("levels", "products"), [(1, 7), (2, 49)])
+def test_transforms_multiply_exactly(levels: int, products: int) -> None:
+    output, filter_, input_ = matrices(levels)
+    assert len(filter_) == len(input_) == output.shape[1] == products
+    generator = np.random.default_rng(levels)
+    for _ in range(20):
+        left, right = generator.integers(-9, 10, (2, 2**levels, 2**levels))
+        spread = (filter_ @ blocks(right)) * (input_ @ blocks(left))
+        np.testing.assert_array_equal(output @ spread, blocks(left @ right))
+
+
+TILINGS = st.fixed_dictionaries(
+    {
+        "rows": st.integers(1, 3),
+        "columns": st.sampled_from([2, 4]),
+        "lanes": st.sampled_from([2, 4]),
+        "chunk": st.integers(1, 6),
+        "strip": st.integers(0, 3),
+        "threads": st.sampled_from([1, 2]),
+    }
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.one_of(st.tuples(st.integers(1, 21)), st.tuples(st.integers(1, 3), st.integers(1, 6))),
+    halves=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    levels=st.sampled_from([1, 2]),
+    tiling=TILINGS,
+)
+def test_products_agree_with_the_plain_loops(
+    rows: tuple[int, ...], halves: tuple[int, int], levels: int, tiling: dict[str, int]
+) -> None:
+    depth, columns = (size << levels for size in halves)
+    plain = product(rows, depth, columns)
+    wanted = reference(small_integers(plain))
+    check_interpreted(plain, strassen(Schedule(plain), "acc", levels, **tiling), wanted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 2),
+    halves=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.sampled_from([1, 2]),
+    levels=st.sampled_from([1, 2]),
+    tiling=TILINGS,
+)
+def test_pointwise_convolutions_agree_with_the_plain_loops(
+    batch: int,
+    halves: tuple[int, int],
+    size: tuple[int, int],
+    stride: int,
+    levels: int,
+    tiling: dict[str, int],
+) -> None:
+    channels, filters = (half << levels for half in halves)
+    plain = pointwise(batch, channels, filters, size, stride)
+    wanted = reference(small_integers(plain), stride)
+    check_interpreted(plain, strassen(Schedule(plain), "acc", levels, **tiling), wanted)
+
+
+@pytest.mark.parametrize(
+    ("plain", "stride"),
+    [
+        (product((7,), 6, 8), 1),
+        (product((2, 3), 4, 6), 1),
+        (pointwise(2, 4, 6, (3, 2), 1), 1),
+        (pointwise(1, 4, 6, (2, 3), 2), 2),
+    ],
+)
+def test_plain_loops_are_the_reference(plain: Func, stride: int) -> None:
+    arrays = small_integers(plain)
+    run_func(plain, arrays)
+    np.testing.assert_array_equal(arrays["y"], reference(arrays, stride))
+
+
+COMPILED = {
+    "odd rows": (product((37,), 24, 40), 1),
+    "batches in rows": (product((2, 3, 11), 32, 36), 1),
+    "pointwise": (pointwise(2, 20, 44, (5, 7), 1), 1),
+    "strided": (pointwise(1, 16, 24, (6, 5), 2), 2),
+    "few rows": (product((3,), 16, 16), 1),
+}
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize(("threads", "chunk"), [(1, 3), (1, 64), (3, 1), (3, 5)])
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_code_agrees(name: str, threads: int, chunk: int, levels: int) -> None:
+    plain, stride = COMPILED[name]
+    tiling = {"rows": 6, "columns": 16, "lanes": 8, "chunk": chunk, "threads": threads}
+    func = finish_loops(strassen(Schedule(plain), "acc", levels, **tiling).func)
+    arrays = small_integers(plain)
+    values = {name: array for name, array in arrays.items() if name != "y"}
+    y = run_compiled(func, values, threads=threads)["y"]
+    np.testing.assert_array_equal(y, reference(arrays, stride))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_errors_are_small_beside_the_largest_elements(levels: int) -> None:
+    plain = product((64,), 256, 64)
+    generator = np.random.default_rng(levels)
+    shapes = {param.name: param.shape for param in plain.params if param.name != "y"}
+    values = {n: generator.standard_normal(s).astype(np.float32) for n, s in shapes.items()}
+    tiling = {"rows": 6, "columns": 16, "lanes": 8, "chunk": 8}
+    y = run_compiled(finish_loops(strassen(Schedule(plain), "acc", levels, **tiling).func), values)
+    wanted = reference(values)
+    assert np.abs(y["y"] - wanted).max() < 3e-6 * np.abs(wanted).max()
+
+
+def workspaces(rows: int, levels: int, chunk: int, threads: int) -> list[Buffer]:
+    tiling = {"rows": 2, "columns": 8, "lanes": 8, "chunk": chunk, "threads": threads}
+    func = strassen(Schedule(product((rows,), 16, 16)), "acc", levels, **tiling).func
+    allocated = [part.buffer for part in walk(func.body) if isinstance(part, Alloc)]
+    return [buffer for buffer in allocated if buffer.scope == "arena"]
+
+
+def test_the_temporary_makes_way_for_7_or_49_blocks() -> None:
+    for levels, blocks_ in ((1, 7), (2, 49)):
+        names = {buffer.name for buffer in workspaces(16, levels, 64, 1)}
+        assert names == {"strassen_v", "strassen_m"}
+        assert {buffer.shape[1] for buffer in workspaces(16, levels, 64, 1)} == {blocks_}
+
+
+def test_the_chunks_of_a_share_reuse_its_workspace() -> None:
+    assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 2)] == [8, 8]  # of 32 chunks
+    assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 1)] == [1, 1]
+
+
+def refusal(func: Func, levels: int = 1, buffer: str = "acc") -> str:
+    with pytest.raises(ScheduleError) as caught:
+        strassen(Schedule(func), buffer, levels, rows=2, columns=4, lanes=4, chunk=4)
+    return str(caught.value).splitlines()[0]
+
+
+def changed(func: Func, *changes: tuple[str, str]) -> Func:
+    """The function with other text in some places."""
+    text = print_func(func)
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_func(text)
+
+
+NO_PRODUCT = "strassen: not a product of two matrices"
+
+
+def test_refuses_weights_that_are_not_constant() -> None:
+    func = changed(product((4,), 4, 4), ("] constant,", "],"))
+    assert refusal(func) == "strassen: 'w' is not constant"
+
+
+def test_refuses_constants_on_the_left() -> None:
+    func = changed(product((4,), 6, 4), ("x[i0, k] * w[k, i1]", "w[k, i1] * x[i0, k]"))
+    assert refusal(func) == "strassen: 'x' is not constant"
+
+
+def test_refuses_integers() -> None:
+    func = changed(product((4,), 4, 4), ("f32", "i32"), ("0.0:", "0:"))
+    assert refusal(func) == "strassen: 'w' is i32, not floating-point"
+
+
+def test_refuses_larger_kernels() -> None:
+    assert refusal(pointwise(1, 4, 4, (4, 4), 1, kernel=3)) == NO_PRODUCT
+
+
+def test_refuses_a_matrix_for_each_batch() -> None:
+    func = changed(
+        product((2, 4), 4, 4), ("w: f32[4,4]", "w: f32[2,4,4]"), ("w[k, i2]", "w[i0, k, i2]")
+    )
+    assert refusal(func) == NO_PRODUCT
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "max(acc[i0, i1], x[i0, k] * w[k, i1])",
+        "acc[i0, i1] + (x[i0, k] + w[k, i1])",
+        "acc[i0, i1] + x[i0, k] * w[k, 0]",
+        "acc[i0, i1] + x[i0, 0] * w[k, i1]",
+        "acc[i0, i1] + x[i0, i1] * w[k, i1]",
+        "acc[i0, i1] + x[i0, k] * w[i0, i1]",
+    ],
+)
+def test_refuses_other_updates(other: str) -> None:
+    plain = "acc[i0, i1] + x[i0, k] * w[k, i1]"
+    assert refusal(changed(product((4,), 4, 4), (plain, other))) == NO_PRODUCT
+
+
+@pytest.mark.parametrize(
+    ("depth", "columns", "levels", "reason"),
+    [
+        (4, 5, 1, "5 columns of 4 cannot be halved 1 times"),
+        (7, 4, 1, "4 columns of 7 cannot be halved 1 times"),
+        (8, 6, 2, "6 columns of 8 cannot be halved 2 times"),
+        (10, 4, 2, "4 columns of 10 cannot be halved 2 times"),
+    ],
+)
+def test_refuses_what_has_no_halves(depth: int, columns: int, levels: int, reason: str) -> None:
+    assert refusal(product((4,), depth, columns), levels) == f"strassen: {reason}"
+
+
+def test_refuses_a_second_reader() -> None:
+    again = nest("l", (4, 4), "r[l0, l1] = acc[l0, l1]")
+    text = print_func(product((4,), 4, 4))
+    place = text.index("for j0")
+    message = "strassen: 'acc' has not two writing nests and one reading nest"
+    assert refusal(parse_func(text[:place] + again + text[place:])) == message
+
+
+def test_refuses_readers_of_several_elements() -> None:
+    func = changed(product((4,), 4, 4), ("max(acc[j0, j1]", "max(acc[j0, j1] + acc[j1, j0]"))
+    assert refusal(func) == "strassen: the nest that reads 'acc' has no plain form"
+
+
+def test_refuses_readers_of_a_part() -> None:
+    func = changed(product((4,), 4, 4), ("max(acc[j0, j1]", "max(acc[j0, 0]"))
+    assert refusal(func) == "strassen: 'acc' is not read element by element"
+
+
+CALLED_ALIKE = "for v_tile in 8 { b[v_tile] = 0.0:f32 } for j0 in 8 {"
+BETWEEN = "for q in 8 { x[q, 0] = 0.0:f32 } for j0 in 8 {"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("[z0, z1] = 0.0:f32", "[z0, z1] = 1.0:f32", "'acc' does not start as zeros"),
+        ("[z0, z1] = 0.0:f32", "[z0, z1] = b[z1]", "'acc' does not start as zeros"),
+        ("for z1 in 8", "for z1 in 6", "'acc' does not start as zeros"),
+        ("for i0 in 8", "for i0 in 6", "not every element of 'acc' is added to"),
+        ("for i1 in 8", "for i1 in 6", "not every element of 'acc' is added to"),
+        ("for i1 in 8", "for i1 in i0 + 1", "not a product of two matrices"),
+        ("for k in 8", "for k in i0 + 1", "not a product of two matrices"),
+        ("for j0 in 8", "for j0 in 5", "'acc' is not read element by element"),
+        ("for j1 in 8", "for j1 in 6", "'acc' is not read element by element"),
+        ("+ x[i0, k]", "+ acc[i0, k]", "'acc' is read and written"),
+        ("y[j0, j1] =", "x[j1, j0] =", "'x' is read and written"),
+        ("for j0 in 8 {", BETWEEN, "'x' is written before the reader"),
+        ("+ r[j0, j1]", "+ w[j0, j1]", "'w' is read elsewhere, too"),
+        (
+            "+ r[j0, j1]",
+            "+ y[j1, j0]",
+            "iterations of loop 'j0' touch the same elements of 'y'",
+        ),
+        ("y[j0, j1] =", "y[0, j1] =", "iterations of loop 'j0' touch the same elements of 'y'"),
+        ("for j0 in 8 {", CALLED_ALIKE, "there is a 'v_tile' already"),
+    ],
+)
+def test_refuses_nests_that_do_otherwise(old: str, new: str, reason: str) -> None:
+    assert refusal(changed(product((8,), 8, 8), (old, new))) == f"strassen: {reason}"
+
+
+def test_refuses_what_is_not_allocated() -> None:
+    assert refusal(product((4,), 4, 4), buffer="y") == "strassen: no temporary 'y'"
