@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from mlc.autotune.model_version import agree
+from mlc.autotune.model_version import agree, race_tasks
 from mlc.autotune.stitch import Stitching, combine, stitch
 from mlc.passes.schedule.trace import Step, Trace
 
@@ -75,6 +75,24 @@ def model() -> Model:
 
 
 CANDIDATES = {"a": [A1, A2], "b": [B1, B2], "c": []}
+
+
+class Disturbed(Version):
+    """Another program takes a core in most turns."""
+
+    turns = 0
+
+    def task_seconds(self) -> dict[str, float]:
+        self.turns += 1
+        slower = 1.0 if self.turns == 4 else 3.0
+        return {key: seconds * slower for key, seconds in super().task_seconds().items()}
+
+
+def test_a_busy_neighbour_does_not_decide(model: Model) -> None:
+    versions = [Version(model, {}), Disturbed(model, {"a": A2, "b": B1})]
+    default, other = race_tasks(versions, rounds=5)
+    assert default == {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert other == {"a": 0.5, "b": 1.2, "c": 1.0}
 
 
 def test_each_task_gets_what_is_fastest_in_the_model(model: Model) -> None:
