@@ -8,6 +8,8 @@ Elements count blocks: 0 the upper left one, 1 the one beside it, 2 and 3 those 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlc.ir.expr import Binary, Const, Expr, Load, Var, index, minimum
@@ -45,23 +47,27 @@ STRASSEN = Transforms(
 """Numbered as in the paper."""
 
 
+Axis = tuple[str, int]
+"""A loop's variable and its extent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strassen:
     """A product of rows by columns, halved each way `levels` times.
 
-    `left` reads an element of the rows' matrix at the loop variables `rows` and `depth`, `right`
-    one of the columns' at `column` and `depth`; `out` is where the sum belongs. A tile is one row
-    of a block, with the rows of the other blocks that lie as deep in them.
+    `left` reads an element of the rows' matrix at the loop variables `rows` and `depths`, `right`
+    one of the columns' at `column` and `depths`; `out` is where the sum belongs. Of the depths,
+    those of a convolution's kernel and its channels, the last is halved. A tile is one row of a
+    block, with the rows of the other blocks that lie as deep in them.
     """
 
     left: Load
     right: Load
     accumulator: Buffer
     out: tuple[Var, ...]
-    rows: tuple[tuple[str, int], ...]
-    column: str
-    depth: str
-    sizes: tuple[int, int]
+    rows: tuple[Axis, ...]
+    column: Axis
+    depths: tuple[Axis, ...]
     levels: int
 
     name = "strassen"
@@ -84,12 +90,12 @@ class Strassen:
     @property
     def channels(self) -> int:
         """Terms of the sums that are left."""
-        return self.sizes[1] >> self.levels
+        return _size(self._terms)
 
     @property
     def filters(self) -> int:
         """Columns of a block."""
-        return self.sizes[0] >> self.levels
+        return self.column[1] >> self.levels
 
     @property
     def tiles(self) -> int:
@@ -99,29 +105,26 @@ class Strassen:
     @property
     def count(self) -> int:
         """Rows in all."""
-        total = 1
-        for _, extent in self.rows:
-            total *= extent
-        return total
+        return _size(self.rows)
 
     def load(self, channel: Expr, tile: Expr, i: int, j: int) -> Expr:
         """An element of a row; of the last one for those that the last blocks lack."""
         row = tile + self._first(i // 2, j // 2, self.tiles)
         row = row if self._is_even() else minimum(row, index(self.count - 1))
-        depth = channel + self._first(i % 2, j % 2, self.channels)
-        return substitute_expr(self.left, {**self._digits(row), self.depth: depth})
+        terms = self._at_depth(channel, i % 2, j % 2)
+        return substitute_expr(self.left, {**_digits(row, self.rows), **terms})
 
     def weight(self, number: Expr, channel: Expr, i: int, j: int) -> Expr:
         """An element of a column."""
-        depth = channel + self._first(i // 2, j // 2, self.channels)
         column = number + self._first(i % 2, j % 2, self.filters)
-        return substitute_expr(self.right, {self.depth: depth, self.column: column})
+        terms = self._at_depth(channel, i // 2, j // 2)
+        return substitute_expr(self.right, {self.column[0]: column, **terms})
 
     def place(self, number: Expr, tile: Expr, a: int, b: int) -> tuple[Place, Expr | None]:
         """A sum; the last blocks may lack its row."""
         row = tile + self._first(a // 2, b // 2, self.tiles)
         column = number + self._first(a % 2, b % 2, self.filters)
-        digits = {**self._digits(row), self.column: column}
+        digits = {**_digits(row, self.rows), self.column[0]: column}
         inside = None if self._is_even() else Binary("lt", row, index(self.count))
         return tuple(digits[var.name] for var in self.out), inside
 
@@ -132,16 +135,32 @@ class Strassen:
     def _is_even(self) -> bool:
         return self.count == self.tiles << self.levels
 
-    def _digits(self, row: Expr) -> dict[str, Expr]:
-        """The loop variables of a row."""
-        found: dict[str, Expr] = {}
-        inner = 1
-        for name, extent in reversed(self.rows):
-            digit = row // inner
-            found[name] = digit if inner * extent == self.count else digit % extent
-            found[name] = found[name] if extent > 1 else index(0)
-            inner *= extent
-        return found
+    @property
+    def _terms(self) -> tuple[Axis, ...]:
+        """The depths of a block."""
+        *others, (name, extent) = self.depths
+        return (*others, (name, extent >> self.levels))
+
+    def _at_depth(self, channel: Expr, outer: int, inner: int) -> dict[str, Expr]:
+        found = _digits(channel, self._terms)
+        name, extent = self._terms[-1]
+        return {**found, name: found[name] + self._first(outer, inner, extent)}
+
+
+def _size(axes: Sequence[Axis]) -> int:
+    return math.prod(extent for _, extent in axes)
+
+
+def _digits(number: Expr, axes: Sequence[Axis]) -> dict[str, Expr]:
+    """The loop variables of a number that counts through all of them, the last fastest."""
+    found: dict[str, Expr] = {}
+    inner, total = 1, _size(axes)
+    for name, extent in reversed(axes):
+        digit = number // inner
+        inner *= extent
+        found[name] = digit if inner == total else digit % extent
+        found[name] = found[name] if extent > 1 else index(0)
+    return found
 
 
 def strassen_of(update: Stmt, levels: int) -> Strassen:
@@ -179,16 +198,19 @@ def _product(
     by_left, by_right = free_variables(left), free_variables(right)
     depths = [name for name in extents if name not in names and name not in single]
     columns = [name for name in names if name in by_right]
-    if len(columns) != 1 or len(depths) != 1 or by_right != {*columns, *depths}:
+    if len(columns) != 1 or not depths or by_right != {*columns, *depths}:
         raise _refusal()
-    if columns[0] in by_left or depths[0] not in by_left:
+    if columns[0] in by_left or not by_left.issuperset(depths):
         raise _refusal()
-    sizes = extents[columns[0]], extents[depths[0]]
-    if any(size % (1 << levels) for size in sizes):
-        reason = f"{sizes[0]} columns of {sizes[1]} cannot be halved {levels} times"
-        raise RefusalError(reason, "extent")
-    rows = tuple((name, extents[name]) for name in names if name != columns[0])
-    return Strassen(left, right, accumulator, out, rows, columns[0], depths[0], sizes, levels)
+    parts = 1 << levels
+    halved = max(depths, key=lambda name: (extents[name] % parts == 0, extents[name]))
+    if extents[columns[0]] % parts or extents[halved] % parts:
+        reason = f"{extents[columns[0]]} columns of {extents[halved]}"
+        raise RefusalError(f"{reason} cannot be halved {levels} times", "extent")
+    rows = [name for name in names if name != columns[0]]
+    terms = [*(name for name in depths if name != halved), halved]
+    axes = [tuple((name, extents[name]) for name in part) for part in (rows, columns, terms)]
+    return Strassen(left, right, accumulator, out, axes[0], axes[1][0], axes[2], levels)
 
 
 def _without(load: Load, values: dict[str, Const]) -> Load:

@@ -1,4 +1,4 @@
-"""strassen: matrix products, pointwise convolutions among them, with fewer multiplications.
+"""strassen: matrix products and convolutions with fewer multiplications.
 
 Never a default: it rounds otherwise than plain sums, and holds 7/4 or 49/16 of the weights. Where
 it is faster a tuner finds out.
@@ -26,10 +26,12 @@ from mlc.passes.schedule.templates.bilinear import (
     lanes_of,
     spaces_around,
 )
-from mlc.passes.schedule.templates.matrix import anchor_of, clamped_rows, shape_of
+from mlc.passes.schedule.templates.matrix import anchor_of, clamped_rows, reduction_length, shape_of
 
 _FEWEST: Mapping[int, int] = {1: 48, 2: 32}
 """By levels: terms and columns of a block. Fewer do not make up for the sums of blocks."""
+_FEWEST_CHANNELS = 16
+"""Of a block, at each position of a kernel: vectors of fewer go on at the next position."""
 _FEWEST_ROWS = 8
 """Of a block: the register tile is less full with fewer."""
 
@@ -92,10 +94,9 @@ class StrassenProduct:
 def _is_matrix(group: Group) -> bool:
     """Whether all rows are multiplied by the same matrix."""
     node = anchor_of(group).node
-    weights = node.inputs[1].type.static_shape
     if node.op == "matmul":
-        return len(weights) == 2
-    return set(weights[2:]) <= {1} and node.attrs["groups"] == 1
+        return node.inputs[1].type.rank == 2
+    return node.attrs["groups"] == 1
 
 
 def _levels(group: Group) -> list[int]:
@@ -103,10 +104,13 @@ def _levels(group: Group) -> list[int]:
 
 
 def _is_worthwhile(products: Products, group: Group, levels: int) -> bool:
-    shape = shape_of(anchor_of(group))
-    halved = not shape.columns % (1 << levels) and not shape.depth % (1 << levels)
+    anchor = anchor_of(group)
+    halved = [shape_of(anchor).columns, reduction_length(anchor)]
+    if any(size % (1 << levels) for size in halved):
+        return False
     large = min(products.channels, products.filters) >= _FEWEST[levels]
-    return halved and large and products.tiles >= _FEWEST_ROWS
+    channels = reduction_length(anchor) >> levels
+    return large and channels >= _FEWEST_CHANNELS and products.tiles >= _FEWEST_ROWS
 
 
 def _products(group: Group, levels: int) -> Products:

@@ -45,7 +45,7 @@ def product(rows: tuple[int, ...], depth: int, columns: int) -> Func:
     )
 
 
-def pointwise(
+def convolution(
     batch: int, channels: int, filters: int, size: tuple[int, int], stride: int, kernel: int = 1
 ) -> Func:
     """`y = max(conv(x, w) + b, 0) + r` as plain loops, images channels-last, `size` results."""
@@ -77,12 +77,13 @@ def small_integers(func: Func) -> Arrays:
 
 
 def reference(arrays: Arrays, stride: int = 1) -> np.ndarray:
-    """What `product` computes, or `pointwise` where the weights have four dimensions."""
+    """What `product` computes, or `convolution` where the weights have four dimensions."""
     x, w, b, r = (arrays[name].astype(np.float64) for name in "xwbr")
     if w.ndim == 2:
         total = x @ w + b
     else:
-        total = np.einsum("nchw,oc->nohw", x[:, :, ::stride, ::stride], w[:, :, 0, 0])
+        windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))
+        total = np.einsum("nchwrs,ocrs->nohw", windows[:, :, ::stride, ::stride], w)
         total += b[:, None, None]
     return np.array(np.maximum(total, 0) + r)
 
@@ -157,19 +158,21 @@ def test_products_agree_with_the_plain_loops(
     halves=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     stride=st.sampled_from([1, 2]),
+    kernel=st.sampled_from([1, 3]),
     levels=st.sampled_from([1, 2]),
     tiling=TILINGS,
 )
-def test_pointwise_convolutions_agree_with_the_plain_loops(
+def test_convolutions_agree_with_the_plain_loops(
     batch: int,
     halves: tuple[int, int],
     size: tuple[int, int],
     stride: int,
+    kernel: int,
     levels: int,
     tiling: dict[str, int],
 ) -> None:
     channels, filters = (half << levels for half in halves)
-    plain = pointwise(batch, channels, filters, size, stride)
+    plain = convolution(batch, channels, filters, size, stride, kernel)
     wanted = reference(small_integers(plain), stride)
     check_interpreted(plain, strassen(Schedule(plain), "acc", levels, **tiling), wanted)
 
@@ -179,8 +182,9 @@ def test_pointwise_convolutions_agree_with_the_plain_loops(
     [
         (product((7,), 6, 8), 1),
         (product((2, 3), 4, 6), 1),
-        (pointwise(2, 4, 6, (3, 2), 1), 1),
-        (pointwise(1, 4, 6, (2, 3), 2), 2),
+        (convolution(2, 4, 6, (3, 2), 1), 1),
+        (convolution(1, 4, 6, (2, 3), 2), 2),
+        (convolution(1, 4, 6, (2, 3), 2, kernel=3), 2),
     ],
 )
 def test_plain_loops_are_the_reference(plain: Func, stride: int) -> None:
@@ -192,8 +196,9 @@ def test_plain_loops_are_the_reference(plain: Func, stride: int) -> None:
 COMPILED = {
     "odd rows": (product((37,), 24, 40), 1),
     "batches in rows": (product((2, 3, 11), 32, 36), 1),
-    "pointwise": (pointwise(2, 20, 44, (5, 7), 1), 1),
-    "strided": (pointwise(1, 16, 24, (6, 5), 2), 2),
+    "pointwise": (convolution(2, 20, 44, (5, 7), 1), 1),
+    "strided": (convolution(1, 16, 24, (6, 5), 2), 2),
+    "kernel": (convolution(1, 32, 24, (5, 6), 2, kernel=3), 2),
     "few rows": (product((3,), 16, 16), 1),
 }
 
@@ -273,10 +278,6 @@ def test_refuses_constants_on_the_left() -> None:
 def test_refuses_integers() -> None:
     func = changed(product((4,), 4, 4), ("f32", "i32"), ("0.0:", "0:"))
     assert refusal(func) == "strassen: 'w' is i32, not floating-point"
-
-
-def test_refuses_larger_kernels() -> None:
-    assert refusal(pointwise(1, 4, 4, (4, 4), 1, kernel=3)) == NO_PRODUCT
 
 
 def test_refuses_a_matrix_for_each_batch() -> None:

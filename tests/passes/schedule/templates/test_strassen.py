@@ -48,6 +48,7 @@ TAKEN = {
     "transposed": product((128, 40), (132, 128), TURNED),
     "pointwise": convolution((2, 128, 5, 7), (128, 128, 1, 1), CONV),
     "strided": convolution((1, 128, 12, 13), (132, 128, 1, 1), STRIDED),
+    "large kernel": convolution((1, 32, 13, 15), (128, 32, 3, 3), STRIDED),
 }
 
 OTHERS = {
@@ -59,7 +60,7 @@ OTHERS = {
     "few columns": product((64, 128), (128, 16)),
     "short": product((64, 16), (16, 128)),
     "few rows": product((4, 128), (128, 128)),
-    "large kernel": convolution((1, 128, 10, 10), (128, 128, 3, 3), CONV),
+    "large kernel, few channels": convolution((1, 18, 20, 20), (128, 18, 3, 3), STRIDED),
     "grouped": convolution((1, 256, 8, 8), (256, 128, 1, 1), {**CONV, "groups": 2}),
     "sum": group_of("add", [(128, 128), (128, 128)], {}, constants=[1]),
 }
