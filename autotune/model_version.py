@@ -35,6 +35,9 @@ class Version(Protocol):
     def outputs(self) -> Arrays:
         """What the model computes."""
 
+    def weight_bytes(self) -> int:
+        """Bytes of the constants, laid out as the schedules want them."""
+
     def close(self) -> None:
         """Free it."""
 
@@ -69,6 +72,10 @@ class ModuleVersion:
     def outputs(self) -> Arrays:
         """What the model computes."""
         return self.module.run(self.feeds)
+
+    def weight_bytes(self) -> int:
+        """Bytes of the constants, laid out as the schedules want them."""
+        return int(self.module.compiled.constants.nbytes)
 
     def close(self) -> None:
         """Free it."""

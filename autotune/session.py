@@ -331,6 +331,7 @@ class _Session:
             strategy=job.settings.strategy,
             variant="" if variant == Variant() else str(variant.to_json()),
             notes=_notes(tuner),
+            weight_bytes=stitched.weight_bytes if stitched else (0, 0),
         )
 
     def spending(self, tuner: Tuner) -> Spending:

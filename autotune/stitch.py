@@ -40,7 +40,8 @@ class Stitched:
     """What came out: the accepted choice, and times in seconds.
 
     `default_seconds`, `tuned_seconds`: of the whole model in the deciding race (equal where the
-    default stays); `before`, `after`: of each task inside the model; `reason`: in words.
+    default stays); `before`, `after`: of each task inside the model; `reason`: in words;
+    `weight_bytes`: of the model's constants with the defaults, and with the choice.
     """
 
     choice: Choice
@@ -49,6 +50,7 @@ class Stitched:
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    weight_bytes: tuple[int, int] = (0, 0)
 
     @property
     def speedup(self) -> float:
@@ -103,7 +105,10 @@ def _decide(
         default_seconds, tuned_seconds = map(float, np.median(table, axis=0))
         if float(np.median(table[:, 0] / table[:, 1])) >= 1 + options.model_gain:
             after = race_tasks([default, made], options.rounds)
-            return Stitched(choice, default_seconds, tuned_seconds, after[0], after[1], "faster")
+            sizes = default.weight_bytes(), made.weight_bytes()
+            return Stitched(
+                choice, default_seconds, tuned_seconds, after[0], after[1], "faster", sizes
+            )
     if np.isnan(default_seconds):
         default_seconds = float(np.median(race([default], options.rounds)))
     reason = "the whole model did not become faster" if tried else "no task gained in the model"

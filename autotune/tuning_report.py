@@ -100,7 +100,8 @@ class TuningReport:
     """The outcome of `mlc.tune`.
 
     `default_seconds` and `tuned_seconds`: of one call of the whole model, None where it cannot run
-    here; `database`: where the records are, for `mlc.compile(…, tuning=…)`.
+    here; `weight_bytes`: of its constants with the default schedules and with those chosen, zeros
+    where it stays as it is; `database`: where the records are, for `mlc.compile(…, tuning=…)`.
     """
 
     model: str
@@ -116,6 +117,7 @@ class TuningReport:
     strategy: str = ""
     variant: str = ""
     notes: tuple[str, ...] = field(default=())
+    weight_bytes: tuple[int, int] = (0, 0)
 
     @property
     def speedup(self) -> float:
@@ -185,6 +187,9 @@ class TuningReport:
                 f"{self.model}: {self.default_seconds * 1e3:.3f} ms → "
                 f"{self.tuned_seconds * 1e3:.3f} ms, {self.speedup:.2f}× ({self.decision})"
             )
+        before, after = self.weight_bytes
+        if before != after:
+            lines.append(f"weights: {before / 1e6:.1f} MB → {after / 1e6:.1f} MB")
         return "\n".join([*lines, *self.notes])
 
 

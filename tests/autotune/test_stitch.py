@@ -59,6 +59,9 @@ class Version:
         wrong = any(used in self.model.wrong for used in self.choice.values())
         return {"y": np.array([0.0, 1.0, 5.0 if wrong else 2.0], np.float32)}
 
+    def weight_bytes(self) -> int:
+        return 100 + len(self.choice)
+
     def close(self) -> None:
         self.model.open -= 1
 
@@ -99,6 +102,7 @@ def test_each_task_gets_what_is_fastest_in_the_model(model: Model) -> None:
     stitched = stitch(CANDIDATES, model.build, QUICK)
     assert stitched.choice == {"a": A2}
     assert (stitched.default_seconds, stitched.tuned_seconds) == (3.0, 2.5)
+    assert stitched.weight_bytes == (100, 101)
     assert stitched.speedup == pytest.approx(1.2)
     assert (stitched.before["a"], stitched.after["a"]) == (1.0, 0.5)
     assert model.open == 0

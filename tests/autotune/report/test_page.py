@@ -124,3 +124,9 @@ def test_a_report_needs_its_folder(tmp_path: Path) -> None:
     with pytest.raises(TuningError) as caught:
         save_report(REPORT, tmp_path / "none" / "t.html")
     assert str(caught.value) == f"there is no folder '{tmp_path / 'none'}' for the report"
+
+
+def test_the_text_tells_when_the_weights_take_other_room() -> None:
+    grown = replace(REPORT, weight_bytes=(1_500_000, 4_600_000))
+    assert str(grown).splitlines()[-1] == "weights: 1.5 MB → 4.6 MB"
+    assert "weights" not in str(replace(REPORT, weight_bytes=(1_500_000, 1_500_000)))
