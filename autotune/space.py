@@ -21,6 +21,8 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Space
 from mlc.passes.schedule.templates.select import default_knobs, schedule_group, spaces
 
+_KINDS = ("template", "algorithm", "levels")
+"""Knobs whose values are different computations."""
 _OTHER_BOX = 0.25
 """How often a mutation leaves its box, where there are several."""
 
@@ -58,6 +60,21 @@ class TaskSpace:
         weights = [math.sqrt(size) for size in self._sizes]
         (box,) = rng.choices(self.boxes, weights)
         return {name: rng.choice(values) for name, values in box.items()}
+
+    def each_kind(self, rng: random.Random) -> Iterator[Knobs]:
+        """Points without end, of each kind of box in turn: by algorithm, and by which knobs count.
+
+        What is slow in one kind says little of another, however few its points.
+        """
+        kinds: dict[object, list[int]] = {}
+        for number, box in enumerate(self.boxes):
+            kinds.setdefault(_kind(box), []).append(number)
+        order = list(kinds.values())
+        rng.shuffle(order)
+        for numbers in itertools.cycle(order):
+            weights = [math.sqrt(self._sizes[number]) for number in numbers]
+            (number,) = rng.choices(numbers, weights)
+            yield {name: rng.choice(values) for name, values in self.boxes[number].items()}
 
     def enumerate(self) -> Iterator[Knobs]:
         """Every point, box by box, the last knob fastest."""
@@ -134,6 +151,11 @@ def schedule_key(schedule: Schedule) -> str:
 
 def _inside(knobs: Knobs, box: Space) -> bool:
     return knobs.keys() == box.keys() and all(knobs[name] in box[name] for name in box)
+
+
+def _kind(box: Space) -> object:
+    """What boxes have in common that differ in numbers of rows and columns alone."""
+    return tuple(box), tuple(box.get(name) for name in _KINDS)
 
 
 def _other(

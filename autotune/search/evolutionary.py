@@ -6,8 +6,8 @@ which costs next to nothing, says which of them promise most; only those are sch
 each one proposed, because scheduling takes a part of the time of measuring. Of these and of what
 earlier proposals left over, those are proposed that the cost model, which knows the loops of all
 tasks, and the model of the knobs, which knows this task, find best together; apart from one another
-in their knobs, and with a share of random ones (ε-greedy), so that both hear of what they do not
-know.
+in their knobs, and with a share of random ones, of each kind of point in turn (ε-greedy), so that
+both hear of what they do not know.
 
 Sources: L. Zheng et al., "Ansor: generating high-performance tensor programs for deep learning",
 OSDI 2020, section 5.1; the spread of a batch follows T. Chen et al., "Learning to optimize tensor
@@ -17,6 +17,7 @@ programs", NeurIPS 2018.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,6 +67,7 @@ class Evolutionary(Search):
         self._pool: dict[str, Proposal] = {}
         self._suggested: list[Knobs] = []
         self._guess = KnobModel()
+        self._any_kind = problem.space.each_kind(self.rng)
         self._tried: set[int] = set()
 
     def tell(self, results: Iterable[Result]) -> None:
@@ -88,19 +90,25 @@ class Evolutionary(Search):
         guided = self.problem.guided
         firsts = self.fresh(-(-number // 2) if guided else number, self._firsts())
         if not guided:
-            firsts.update(self.any_new(number - len(firsts), firsts))
+            firsts.update(self._at_random(number - len(firsts), firsts))
             return self.take(firsts.values())
         if not self.measured:
-            self._pool = self.any_new(_FIRST_POOL * number, firsts)
+            self._pool = self._at_random(_FIRST_POOL * number, firsts)
         by_model = round((number - len(firsts)) * self.greedy)
         chosen = {**firsts, **self._evolved(by_model, firsts)}
-        chosen.update(self.any_new(number - len(chosen), chosen))
+        chosen.update(self._at_random(number - len(chosen), chosen))
         return self.take(chosen.values())
 
     def _firsts(self) -> Iterator[Knobs]:
         """What is worth a measurement whatever the model thinks."""
         while self._suggested:
             yield self._suggested.pop(0)
+
+    def _at_random(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
+        """Points at random, of each kind in turn, where chance finds them."""
+        found = self.fresh(number, islice(self._any_kind, _TRIED * number), known)
+        found.update(self.any_new(number - len(found), {*known, *found}))
+        return found
 
     def _evolved(self, number: int, known: dict[str, Proposal]) -> dict[str, Proposal]:
         """The cost model's choice among what was left over and what promises most by its knobs."""

@@ -49,6 +49,9 @@ class Points(Protocol):
     def sample(self, rng: random.Random) -> Knobs:
         """Any point."""
 
+    def each_kind(self, rng: random.Random) -> Iterator[Knobs]:
+        """Points at random without end, of each kind in turn."""
+
     def mutate(self, knobs: Knobs, rng: random.Random) -> Knobs:
         """A point that differs in one knob or few."""
 

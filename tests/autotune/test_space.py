@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -44,6 +45,16 @@ def test_the_default_is_a_point_that_makes_the_default_schedule(name: str, threa
     schedule = schedule_point(task, space.default, machine)
     assert schedule == schedule_group(task.group, AVX2, threads)
     assert replay(task.func, schedule.trace).func.body == schedule.func.body
+
+
+def test_all_algorithms_get_their_turn() -> None:
+    """However few the points of an algorithm are among all."""
+    space = TaskSpace(task_of(GROUPS["convolution"]), Machine(AVX2, 1))
+    points = list(itertools.islice(space.each_kind(random.Random(0)), 30))
+    assert all(point in space for point in points)
+    for algorithm in ("winograd2", "winograd4"):
+        turns = [n for n, point in enumerate(points) if point["algorithm"] == algorithm]
+        assert turns == list(range(turns[0], 30, 3))
 
 
 @pytest.mark.parametrize("name", GROUPS)

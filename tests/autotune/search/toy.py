@@ -34,6 +34,10 @@ class ToySpace:
     def sample(self, rng: random.Random) -> Knobs:
         return {name: rng.choice(values) for name, values in self.values.items()}
 
+    def each_kind(self, rng: random.Random) -> Iterator[Knobs]:
+        while True:
+            yield self.sample(rng)
+
     def mutate(self, knobs: Knobs, rng: random.Random) -> Knobs:
         name = rng.choice(list(self.values))
         return {**knobs, name: rng.choice(self.values[name])}
