@@ -23,17 +23,18 @@ def strassen(
     strip: int = 0,
     threads: int = 1,
 ) -> Schedule:
-    """Compute the matrix product that writes the temporary `buffer` with fewer multiplications.
+    """Compute the product that writes the temporary `buffer` with fewer multiplications.
 
-    Each side is halved `levels` times (1 or 2), and 7 products of blocks do for 8, or 49 for 64.
-    The nest that sets `buffer` to zero, the one that adds products to it and the one that reads it
-    become, for each `chunk` of rows of a block: sums of blocks of the rows, one matrix product for
-    each of them (register tiles of `rows` × `columns`), and sums of these products, which end in
-    what the reading nest did. Products and the last sums go over the columns in strips of so many
-    panels of `columns`, or over all at once (0). The sums of the weights are made by a `prepare`
-    function. Sums take `lanes` elements at a time. With `threads` above one, shares of the chunks
-    run in parallel, or where there are fewer than four for each thread, the first sums and then
-    shares of the strips.
+    It is one of matrices, or a convolution: its rows are places, its depth positions of the kernel
+    and channels. Rows, columns and depth (the channels) are halved `levels` times (1 or 2), and 7
+    products of blocks do for 8, or 49 for 64. The nest that sets `buffer` to zero, the one that
+    adds products to it and the one that reads it become, for each `chunk` of rows of a block: sums
+    of blocks of the rows, one matrix product for each of them (register tiles of `rows` ×
+    `columns`), and sums of these products, which end in what the reading nest did. Products and the
+    last sums go over the columns in strips of so many panels of `columns`, or over all at once (0).
+    The sums of the weights are made by a `prepare` function. Sums take `lanes` elements at a time.
+    With `threads` above one, shares of the chunks run in parallel, or where there are fewer than
+    four for each thread, the first sums and then shares of the strips.
 
     Of what comes out the example shows a sum of blocks of the rows, and a result.
 
