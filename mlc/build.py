@@ -38,7 +38,8 @@ class Options:
     """What a compilation may be told beside the model and the target.
 
     `precision`: "exact" forbids algorithms that round differently from the plain sums (Winograd's,
-    Strassen's) and the shorter functions of `FAST_MATH`, "fast" allows them: their error is bounded.
+    Strassen's) and the shorter functions of `FAST_MATH`, "fast" allows them: their error is
+    bounded.
     `check_bounds`: compiled code checks every access.
     """
 
