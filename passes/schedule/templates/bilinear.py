@@ -19,6 +19,7 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Space, attempt
 from mlc.passes.schedule.templates.contraction_space import tile_choices
 from mlc.passes.schedule.templates.fetch_ahead import fetch_ahead, prefetch_choices
+from mlc.passes.schedule.templates.matrix import clamped_rows
 from mlc.passes.schedule.templates.nests import schedule_nests
 from mlc.passes.schedule.templates.register_tile import RegisterTile, choose_tile, promising_tiles
 
@@ -116,9 +117,16 @@ def spaces_around(products: Products, default: Knobs, machine: Machine) -> list[
     return [{**choice, **rest} for choice in tile_choices(promising, tile)]
 
 
-def lanes_of(knobs: Knobs, machine: Machine, bits: int) -> int:
-    """Channels that the transforms take at a time."""
-    return machine.target.lanes(bits) * int(knobs.get("half_vectors", 2)) // 2
+def tiling_of(knobs: Knobs, machine: Machine, bits: int) -> dict[str, int]:
+    """What the primitives are told, by the names of their arguments."""
+    return {
+        "rows": clamped_rows(knobs, machine, bits),
+        "columns": int(knobs["columns"]),
+        "lanes": machine.target.lanes(bits) * int(knobs.get("half_vectors", 2)) // 2,
+        "chunk": int(knobs["chunk"]),
+        "strip": int(knobs.get("strip", 0)),
+        "threads": machine.threads,
+    }
 
 
 def arrange(

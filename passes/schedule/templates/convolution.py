@@ -33,11 +33,10 @@ from mlc.passes.schedule.templates.bilinear import (
     arrange,
     even_chunks,
     knobs_of,
-    lanes_of,
     spaces_around,
+    tiling_of,
 )
 from mlc.passes.schedule.templates.contraction import Contraction
-from mlc.passes.schedule.templates.matrix import clamped_rows
 from mlc.passes.schedule.templates.register_tile import (
     RegisterTile,
     choose_tile,
@@ -121,12 +120,7 @@ class Convolution:
                 schedule,
                 anchor.outputs[0],
                 _OUTPUTS[str(knobs["algorithm"])],
-                rows=clamped_rows(knobs, machine, bits),
-                columns=int(knobs["columns"]),
-                lanes=lanes_of(knobs, machine, bits),
-                chunk=int(knobs["chunk"]),
-                strip=int(knobs.get("strip", 0)),
-                threads=machine.threads,
+                **tiling_of(knobs, machine, bits),
             )
         except ScheduleError:
             return _DIRECT.apply(group, _DIRECT.default(group, machine), machine)

@@ -23,10 +23,10 @@ from mlc.passes.schedule.templates.bilinear import (
     arrange,
     even_chunks,
     knobs_of,
-    lanes_of,
     spaces_around,
+    tiling_of,
 )
-from mlc.passes.schedule.templates.matrix import anchor_of, clamped_rows, reduction_length, shape_of
+from mlc.passes.schedule.templates.matrix import anchor_of, reduction_length, shape_of
 
 _FEWEST: Mapping[int, int] = {1: 48, 2: 32}
 """By levels: terms and columns of a block. Fewer do not make up for the sums of blocks."""
@@ -81,12 +81,7 @@ class StrassenProduct:
             inline_cheap(Schedule(group.func), group),
             anchor.outputs[0],
             int(knobs["levels"]),
-            rows=clamped_rows(knobs, machine, bits),
-            columns=int(knobs["columns"]),
-            lanes=lanes_of(knobs, machine, bits),
-            chunk=int(knobs["chunk"]),
-            strip=int(knobs.get("strip", 0)),
-            threads=machine.threads,
+            **tiling_of(knobs, machine, bits),
         )
         return arrange(schedule, self.name, anchor.inputs[1], knobs, machine)
 
