@@ -105,7 +105,7 @@ class _Nests:
         tiles, threads = self.problem.tiles, self.threads
         few = threads > 1 and self.chunks < SHARES_PER_THREAD * threads
         if self.chunks == 1 or few:
-            slots = _slots(self.strips, threads) if self.strips > 1 else 1
+            slots = _slots(self.strips, threads)
             moved, product = self.workspace(1, slots, tiles)
             chunk = Chunk(index(0), index(tiles), index(0))
             nests = self.nests(moved, product, chunk, threads)
