@@ -242,6 +242,22 @@ def test_the_temporary_makes_way_for_7_or_49_blocks() -> None:
         assert {buffer.shape[1] for buffer in workspaces(16, levels, 64, 1)} == {blocks_}
 
 
+def test_sums_of_weights_leave_nothing_undefined() -> None:
+    """Also where the last strip has fewer columns: what is saved with a model is all written."""
+    plain = product((4,), 8, 12)
+    tiling = {"rows": 2, "columns": 4, "lanes": 4, "chunk": 2, "strip": 2}
+    (prepare,) = strassen(Schedule(plain), "acc", 1, **tiling).func.prepare
+    weights, packed = prepare.params
+    assert packed.shape == (1, 7, 2, 4, 4)  # six columns of a half in panels of four
+    arrays = {
+        weights.name: np.ones(weights.shape, np.float32),
+        packed.name: np.full(packed.shape, np.nan, np.float32),
+    }
+    run_func(prepare, arrays)
+    assert not np.isnan(arrays[packed.name]).any()
+    assert not arrays[packed.name][..., 1, :, 2:].any()
+
+
 def test_the_chunks_of_a_share_reuse_its_workspace() -> None:
     assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 2)] == [8, 8]  # of 32 chunks
     assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 1)] == [1, 1]
