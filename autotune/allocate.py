@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from mlc.autotune.task import Task
+from mlc.passes.schedule.bilinear.schemes import SCHEMES
 from mlc.passes.schedule.templates.base import Space
 from mlc.runtime.roofline import Limits
 from mlc.target import Target
@@ -30,10 +31,12 @@ _WORTH_WAITING = 0.5
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
 _LEAST_SECONDS = 1e-7
-_FEWER: Mapping[int | str | bool, float] = {"winograd2": 2.25, "winograd4": 4.0}
+_FEWER: Mapping[int | str | bool, float] = {
+    "winograd2": 2.25,
+    "winograd4": 4.0,
+    **{name: scheme.saving for name, scheme in SCHEMES.items()},
+}
 """How many times fewer products than the plain sums these algorithms need."""
-_FEWER_EACH_LEVEL = 8 / 7
-"""The same for each level of Strassen's."""
 
 
 @dataclass(slots=True)
@@ -167,8 +170,10 @@ def least_seconds(task: Task, limits: Limits, boxes: Sequence[Space]) -> float:
 
 
 def _fewer_products(box: Space) -> float:
-    algorithms = max(_FEWER.get(name, 1.0) for name in box.get("algorithm", ("",)))
-    return algorithms * _FEWER_EACH_LEVEL ** max(map(int, box.get("levels", (0,))))
+    return math.prod(
+        max(_FEWER.get(value, 1.0) for value in box.get(knob, ("",)))
+        for knob in ("algorithm", "blocks")
+    )
 
 
 def nominal_limits(target: Target, threads: int) -> Limits:

@@ -21,7 +21,7 @@ from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import Knobs, Machine, Space
 from mlc.passes.schedule.templates.select import default_knobs, schedule_group, spaces
 
-_KINDS = ("template", "algorithm", "levels")
+_KINDS = ("template", "algorithm", "blocks")
 """Knobs whose values are different computations."""
 _OTHER_BOX = 0.25
 """How often a mutation leaves its box, where there are several."""

@@ -136,8 +136,8 @@ def test_the_limit_is_that_of_arithmetic_or_of_memory() -> None:
         ({"algorithm": ("implicit_gemm", "direct")}, 64.0),
         ({"algorithm": ("winograd2",)}, 64.0 / 2.25),
         ({"algorithm": ("winograd4",)}, 16.0),
-        ({"levels": (1,)}, 56.0),
-        ({"levels": (1, 2)}, 49.0),
+        ({"blocks": ("2x2x2",)}, 56.0),
+        ({"blocks": ("4x2x4", "4x4x4")}, 49.0),
     ],
 )
 def test_algorithms_of_the_space_may_do_with_fewer_operations(box: Space, seconds: float) -> None:

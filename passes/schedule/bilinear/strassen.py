@@ -1,10 +1,4 @@
-"""The halves of a matrix product, and Strassen's seven products of them.
-
-Strassen, Gaussian Elimination is not Optimal, 1969: the product of two matrices of 2 × 2 blocks
-takes seven products of blocks instead of eight. Twice in each other it takes 49 instead of 64.
-
-Elements count blocks: 0 the upper left one, 1 the one beside it, 2 and 3 those below.
-"""
+"""A matrix product in blocks, with fewer products of blocks than the plain one."""
 
 from __future__ import annotations
 
@@ -15,37 +9,9 @@ from dataclasses import dataclass
 from mlc.ir.expr import Binary, Const, Expr, Load, Var, index, minimum
 from mlc.ir.rewrite import free_variables, substitute_expr
 from mlc.ir.stmt import Buffer, For, Stmt, Store
-from mlc.passes.schedule.bilinear.problem import NOTHING, Place, Transforms
+from mlc.passes.schedule.bilinear.problem import Place, Transforms
+from mlc.passes.schedule.bilinear.schemes import SCHEMES, Scheme
 from mlc.passes.schedule.location import RefusalError, spine
-
-STRASSEN = Transforms(
-    input=(
-        (1, 0, 0, 1),
-        (0, 0, 1, 1),
-        (1, 0, 0, 0),
-        (0, 0, 0, 1),
-        (1, 1, 0, 0),
-        (-1, 0, 1, 0),
-        (0, 1, 0, -1),
-    ),
-    filter=(
-        (1, 0, 0, 1),
-        (1, 0, 0, 0),
-        (0, 1, 0, -1),
-        (-1, 0, 1, 0),
-        (0, 0, 0, 1),
-        (1, 1, 0, 0),
-        (0, 0, 1, 1),
-    ),
-    output=(
-        (1, 0, 0, 1, -1, 0, 1),
-        (0, 0, 1, 0, 1, 0, 0),
-        (0, 1, 0, 1, 0, 0, 0),
-        (1, -1, 1, 0, 0, 1, 0),
-    ),
-)
-"""Numbered as in the paper."""
-
 
 Axis = tuple[str, int]
 """A loop's variable and its extent."""
@@ -53,11 +19,11 @@ Axis = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Strassen:
-    """A product of rows by columns, halved each way `levels` times.
+    """A product of rows by columns, both cut into blocks, and the blocks into blocks.
 
     `left` reads an element of the rows' matrix at the loop variables `rows` and `depths`, `right`
     one of the columns' at `column` and `depths`; `out` is where the sum belongs. Of the depths,
-    those of a convolution's kernel and its channels, the last is halved. A tile is one row of a
+    those of a convolution's kernel and its channels, the last is cut. A tile is one row of a
     block, with the rows of the other blocks that lie as deep in them.
     """
 
@@ -68,7 +34,7 @@ class Strassen:
     rows: tuple[Axis, ...]
     column: Axis
     depths: tuple[Axis, ...]
-    levels: int
+    scheme: Scheme
 
     name = "strassen"
 
@@ -85,7 +51,7 @@ class Strassen:
     @property
     def sides(self) -> tuple[Transforms, Transforms]:
         """Blocks, and blocks of blocks."""
-        return STRASSEN, STRASSEN if self.levels > 1 else NOTHING
+        return self.scheme.outer.transforms, self.scheme.inner.transforms
 
     @property
     def channels(self) -> int:
@@ -95,12 +61,12 @@ class Strassen:
     @property
     def filters(self) -> int:
         """Columns of a block."""
-        return self.column[1] >> self.levels
+        return self.column[1] // self.scheme.columns
 
     @property
     def tiles(self) -> int:
         """Rows of a block; the last blocks may have less."""
-        return -(-self.count // (1 << self.levels))
+        return -(-self.count // self.scheme.rows)
 
     @property
     def count(self) -> int:
@@ -109,42 +75,40 @@ class Strassen:
 
     def load(self, channel: Expr, tile: Expr, i: int, j: int) -> Expr:
         """An element of a row; of the last one for those that the last blocks lack."""
-        row = tile + self._first(i // 2, j // 2, self.tiles)
+        row_block, depth_block = self.scheme.left(i, j)
+        row = tile + row_block * self.tiles
         row = row if self._is_even() else minimum(row, index(self.count - 1))
-        terms = self._at_depth(channel, i % 2, j % 2)
+        terms = self._at_depth(channel, depth_block)
         return substitute_expr(self.left, {**_digits(row, self.rows), **terms})
 
     def weight(self, number: Expr, channel: Expr, i: int, j: int) -> Expr:
         """An element of a column."""
-        column = number + self._first(i % 2, j % 2, self.filters)
-        terms = self._at_depth(channel, i // 2, j // 2)
+        depth_block, column_block = self.scheme.right(i, j)
+        column = number + column_block * self.filters
+        terms = self._at_depth(channel, depth_block)
         return substitute_expr(self.right, {self.column[0]: column, **terms})
 
     def place(self, number: Expr, tile: Expr, a: int, b: int) -> tuple[Place, Expr | None]:
         """A sum; the last blocks may lack its row."""
-        row = tile + self._first(a // 2, b // 2, self.tiles)
-        column = number + self._first(a % 2, b % 2, self.filters)
+        row_block, column_block = self.scheme.result(a, b)
+        row, column = tile + row_block * self.tiles, number + column_block * self.filters
         digits = {**_digits(row, self.rows), self.column[0]: column}
         inside = None if self._is_even() else Binary("lt", row, index(self.count))
         return tuple(digits[var.name] for var in self.out), inside
 
-    def _first(self, outer: int, inner: int, size: int) -> int:
-        """Where a block of a block begins, along one side."""
-        return (outer << (self.levels - 1)) * size + inner * size
-
     def _is_even(self) -> bool:
-        return self.count == self.tiles << self.levels
+        return self.count == self.tiles * self.scheme.rows
 
     @property
     def _terms(self) -> tuple[Axis, ...]:
         """The depths of a block."""
         *others, (name, extent) = self.depths
-        return (*others, (name, extent >> self.levels))
+        return (*others, (name, extent // self.scheme.depth))
 
-    def _at_depth(self, channel: Expr, outer: int, inner: int) -> dict[str, Expr]:
+    def _at_depth(self, channel: Expr, block: int) -> dict[str, Expr]:
         found = _digits(channel, self._terms)
         name, extent = self._terms[-1]
-        return {**found, name: found[name] + self._first(outer, inner, extent)}
+        return {**found, name: found[name] + block * extent}
 
 
 def _size(axes: Sequence[Axis]) -> int:
@@ -163,11 +127,12 @@ def _digits(number: Expr, axes: Sequence[Axis]) -> dict[str, Expr]:
     return found
 
 
-def strassen_of(update: Stmt, levels: int) -> Strassen:
+def strassen_of(update: Stmt, blocks: str) -> Strassen:
     """Read a matrix product off its update nest.
 
     Raises `RefusalError` where the nest is anything but `acc[rows, column] += left[rows, depth] *
-    right[depth, column]`, loops of one iteration aside, or where columns or depth have no halves.
+    right[depth, column]`, loops of one iteration aside, or where columns or depth cannot be cut
+    into such blocks.
     """
     chain, store = spine(update)
     match store:
@@ -180,7 +145,7 @@ def strassen_of(update: Stmt, levels: int) -> Strassen:
             written = [part for part in out if isinstance(part, Var)]
             known = all(extents.values()) and set(extents) >= {var.name for var in written}
             if known and len(written) == len(out):
-                return _product(accumulator, tuple(written), left, right, extents, levels)
+                return _product(accumulator, tuple(written), left, right, extents, blocks)
     raise _refusal()
 
 
@@ -190,7 +155,7 @@ def _product(
     left: Load,
     right: Load,
     extents: dict[str, int],
-    levels: int,
+    blocks: str,
 ) -> Strassen:
     names = [var.name for var in out]
     single = {name: index(0) for name in extents if extents[name] == 1 and name not in names}
@@ -202,15 +167,17 @@ def _product(
         raise _refusal()
     if columns[0] in by_left or not by_left.issuperset(depths):
         raise _refusal()
-    parts = 1 << levels
-    halved = max(depths, key=lambda name: (extents[name] % parts == 0, extents[name]))
-    if extents[columns[0]] % parts or extents[halved] % parts:
-        reason = f"{extents[columns[0]]} columns of {extents[halved]}"
-        raise RefusalError(f"{reason} cannot be halved {levels} times", "extent")
+    scheme = SCHEMES.get(blocks)
+    if scheme is None:
+        raise RefusalError(f"no scheme for {blocks!r} blocks", "scheme")
+    cut = max(depths, key=lambda name: (extents[name] % scheme.depth == 0, extents[name]))
+    if extents[columns[0]] % scheme.columns or extents[cut] % scheme.depth:
+        reason = f"{extents[columns[0]]} columns of {extents[cut]}"
+        raise RefusalError(f"{reason} cannot be cut into {blocks} blocks", "extent")
     rows = [name for name in names if name != columns[0]]
-    terms = [*(name for name in depths if name != halved), halved]
+    terms = [*(name for name in depths if name != cut), cut]
     axes = [tuple((name, extents[name]) for name in part) for part in (rows, columns, terms)]
-    return Strassen(left, right, accumulator, out, axes[0], axes[1][0], axes[2], levels)
+    return Strassen(left, right, accumulator, out, axes[0], axes[1][0], axes[2], scheme)
 
 
 def _without(load: Load, values: dict[str, Const]) -> Load:

@@ -1,4 +1,4 @@
-"""Replace a matrix product by Strassen's."""
+"""Replace a matrix product by one of blocks, with fewer products."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlc.passes.schedule.schedule import Schedule, primitive
 def strassen(
     schedule: Schedule,
     buffer: str,
-    levels: int,
+    blocks: str,
     *,
     rows: int,
     columns: int,
@@ -26,8 +26,8 @@ def strassen(
     """Compute the product that writes the temporary `buffer` with fewer multiplications.
 
     It is one of matrices, or a convolution: its rows are places, its depth positions of the kernel
-    and channels. Rows, columns and depth (the channels) are halved `levels` times (1 or 2), and 7
-    products of blocks do for 8, or 49 for 64. The nest that sets `buffer` to zero, the one that
+    and channels. Rows, depth (the channels) and columns are cut into `blocks`, a name in `SCHEMES`:
+    with "2x2x2" 7 products of blocks do for 8. The nest that sets `buffer` to zero, the one that
     adds products to it and the one that reads it become, for each `chunk` of rows of a block: sums
     of blocks of the rows, one matrix product for each of them (register tiles of `rows` ×
     `columns`), and sums of these products, which end in what the reading nest did. Products and the
@@ -48,7 +48,7 @@ def strassen(
     ...     for a in 4 { for b in 16 { y[a, b] = max(acc[a, b], 0.0:f32) } }
     ...   }
     ... }''')
-    >>> made = strassen(Schedule(func), "acc", 1, rows=2, columns=8, lanes=8, chunk=2)
+    >>> made = strassen(Schedule(func), "acc", "2x2x2", rows=2, columns=8, lanes=8, chunk=2)
     >>> lines = [line.strip() for line in print_func(made.func).splitlines()]
     >>> for line in lines:
     ...     target, equal, value = line.partition(" = ")
@@ -58,10 +58,10 @@ def strassen(
     max(o_result[1, 0, o_lane], 0.0:f32)
 
     Results are rounded otherwise than those of the plain sums: an error is small beside the largest
-    elements, not beside each. Refused where the nest is not a product of two matrices, where the
-    columns or the depth have no halves, where the right side is not constant or not floating-point,
-    or where `buffer` is read by more than one plain nest.
+    elements, not beside each. Refused where the nest is not a product of two matrices, where there
+    is no such scheme or the columns or the depth cannot be cut so, where the right side is not
+    constant or not floating-point, or where `buffer` is read by more than one plain nest.
     """
-    problem_of = partial(strassen_of, levels=levels)
+    problem_of = partial(strassen_of, blocks=blocks)
     tiling = Tiling(rows, columns, lanes)
     return assemble(schedule, buffer, problem_of, tiling, chunk, strip, threads)

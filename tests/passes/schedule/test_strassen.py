@@ -16,7 +16,7 @@ from mlc.ir.stmt import Alloc, Buffer, Func
 from mlc.ir.text import parse_func, print_func
 from mlc.ir.verify import verify_func
 from mlc.passes.loops.pipeline import finish_loops
-from mlc.passes.schedule.bilinear.strassen import STRASSEN
+from mlc.passes.schedule.bilinear.schemes import SCHEMES, Cut
 from mlc.passes.schedule.primitives import strassen
 from mlc.passes.schedule.replay import replay
 from mlc.passes.schedule.schedule import Schedule
@@ -98,30 +98,50 @@ def check_interpreted(plain: Func, made: Schedule, wanted: np.ndarray) -> None:
     np.testing.assert_array_equal(arrays["y"], wanted)
 
 
-def matrices(levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Output, filter and input transform of blocks, or of blocks of blocks."""
-    made = tuple(np.array(m) for m in (STRASSEN.output, STRASSEN.filter, STRASSEN.input))
-    first, second, third = made if levels == 1 else (np.kron(matrix, matrix) for matrix in made)
-    return first, second, third
+def blocks_of(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The blocks of a matrix, row by row."""
+    return np.stack([b for band in np.split(matrix, rows) for b in np.split(band, columns, axis=1)])
 
 
-def blocks(matrix: np.ndarray) -> np.ndarray:
-    """The elements as the transforms count them: those of a block side by side."""
-    if matrix.size == 1:
-        return matrix.reshape(1)
-    halves = [half for rows in np.split(matrix, 2) for half in np.split(rows, 2, axis=1)]
-    return np.concatenate([blocks(half) for half in halves])
+def multiplied(left: np.ndarray, right: np.ndarray, cut: Cut) -> np.ndarray:
+    """The product by a scheme of one level, block by block."""
+    lefts = blocks_of(left, cut.rows, cut.depth)
+    rights = blocks_of(right, cut.depth, cut.columns)
+    sums = np.tensordot(cut.transforms.input, lefts, 1)
+    parts = sums @ np.tensordot(cut.transforms.filter, rights, 1)
+    return np.tensordot(cut.transforms.output, parts, 1)
 
 
-@pytest.mark.parametrize(("levels", "products"), [(1, 7), (2, 49)])
-def test_transforms_multiply_exactly(levels: int, products: int) -> None:
-    output, filter_, input_ = matrices(levels)
-    assert len(filter_) == len(input_) == output.shape[1] == products
-    generator = np.random.default_rng(levels)
-    for _ in range(20):
-        left, right = generator.integers(-9, 10, (2, 2**levels, 2**levels))
-        spread = (filter_ @ blocks(right)) * (input_ @ blocks(left))
-        np.testing.assert_array_equal(output @ spread, blocks(left @ right))
+@pytest.mark.parametrize("blocks", SCHEMES)
+def test_each_level_of_a_scheme_multiplies_exactly(blocks: str) -> None:
+    generator = np.random.default_rng(len(blocks))
+    for cut in (SCHEMES[blocks].outer, SCHEMES[blocks].inner):
+        for _ in range(20):
+            left = generator.integers(-9, 10, (3 * cut.rows, 2 * cut.depth))
+            right = generator.integers(-9, 10, (2 * cut.depth, 5 * cut.columns))
+            wanted = blocks_of(left @ right, cut.rows, cut.columns)
+            np.testing.assert_array_equal(multiplied(left, right, cut), wanted)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "products"),
+    [("2x2x2", 7), ("4x4x4", 49), ("2x4x4", 26), ("4x2x4", 26), ("4x4x2", 26)],
+)
+def test_a_scheme_has_the_blocks_of_its_name_and_fewer_products(
+    blocks: str, products: int
+) -> None:
+    scheme = SCHEMES[blocks]
+    assert f"{scheme.rows}x{scheme.depth}x{scheme.columns}" == blocks
+    assert scheme.products == products
+    assert scheme.saving == scheme.rows * scheme.depth * scheme.columns / products > 1
+
+
+def test_elements_are_blocks_and_places_in_them() -> None:
+    scheme = SCHEMES["4x4x4"]
+    assert [scheme.left(1, j) for j in range(4)] == [(0, 2), (0, 3), (1, 2), (1, 3)]
+    assert [scheme.right(2, j) for j in range(4)] == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    assert [scheme.result(3, j) for j in range(4)] == [(2, 2), (2, 3), (3, 2), (3, 3)]
+    assert [SCHEMES["2x4x4"].left(i, 0) for i in (3, 4)] == [(0, 3), (1, 0)]
 
 
 TILINGS = st.fixed_dictionaries(
@@ -139,42 +159,44 @@ TILINGS = st.fixed_dictionaries(
 @settings(max_examples=25, deadline=None)
 @given(
     rows=st.one_of(st.tuples(st.integers(1, 21)), st.tuples(st.integers(1, 3), st.integers(1, 6))),
-    halves=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    levels=st.sampled_from([1, 2]),
+    sizes=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    blocks=st.sampled_from(sorted(SCHEMES)),
     tiling=TILINGS,
 )
 def test_products_agree_with_the_plain_loops(
-    rows: tuple[int, ...], halves: tuple[int, int], levels: int, tiling: dict[str, int]
+    rows: tuple[int, ...], sizes: tuple[int, int], blocks: str, tiling: dict[str, int]
 ) -> None:
-    depth, columns = (size << levels for size in halves)
+    scheme = SCHEMES[blocks]
+    depth, columns = sizes[0] * scheme.depth, sizes[1] * scheme.columns
     plain = product(rows, depth, columns)
     wanted = reference(small_integers(plain))
-    check_interpreted(plain, strassen(Schedule(plain), "acc", levels, **tiling), wanted)
+    check_interpreted(plain, strassen(Schedule(plain), "acc", blocks, **tiling), wanted)
 
 
 @settings(max_examples=25, deadline=None)
 @given(
     batch=st.integers(1, 2),
-    halves=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     stride=st.sampled_from([1, 2]),
     kernel=st.sampled_from([1, 3]),
-    levels=st.sampled_from([1, 2]),
+    blocks=st.sampled_from(sorted(SCHEMES)),
     tiling=TILINGS,
 )
 def test_convolutions_agree_with_the_plain_loops(
     batch: int,
-    halves: tuple[int, int],
+    sizes: tuple[int, int],
     size: tuple[int, int],
     stride: int,
     kernel: int,
-    levels: int,
+    blocks: str,
     tiling: dict[str, int],
 ) -> None:
-    channels, filters = (half << levels for half in halves)
+    scheme = SCHEMES[blocks]
+    channels, filters = sizes[0] * scheme.depth, sizes[1] * scheme.columns
     plain = convolution(batch, channels, filters, size, stride, kernel)
     wanted = reference(small_integers(plain), stride)
-    check_interpreted(plain, strassen(Schedule(plain), "acc", levels, **tiling), wanted)
+    check_interpreted(plain, strassen(Schedule(plain), "acc", blocks, **tiling), wanted)
 
 
 @pytest.mark.parametrize(
@@ -203,50 +225,50 @@ COMPILED = {
 }
 
 
-@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("blocks", ["4x4x4", "2x4x4"])
 @pytest.mark.parametrize(("threads", "chunk"), [(1, 3), (1, 64), (3, 1), (3, 5)])
 @pytest.mark.parametrize("name", COMPILED)
-def test_compiled_code_agrees(name: str, threads: int, chunk: int, levels: int) -> None:
+def test_compiled_code_agrees(name: str, threads: int, chunk: int, blocks: str) -> None:
     plain, stride = COMPILED[name]
     tiling = {"rows": 6, "columns": 16, "lanes": 8, "chunk": chunk, "threads": threads}
-    func = finish_loops(strassen(Schedule(plain), "acc", levels, **tiling).func)
+    func = finish_loops(strassen(Schedule(plain), "acc", blocks, **tiling).func)
     arrays = small_integers(plain)
     values = {name: array for name, array in arrays.items() if name != "y"}
     y = run_compiled(func, values, threads=threads)["y"]
     np.testing.assert_array_equal(y, reference(arrays, stride))
 
 
-@pytest.mark.parametrize("levels", [1, 2])
-def test_errors_are_small_beside_the_largest_elements(levels: int) -> None:
+@pytest.mark.parametrize("blocks", SCHEMES)
+def test_errors_are_small_beside_the_largest_elements(blocks: str) -> None:
     plain = product((64,), 256, 64)
-    generator = np.random.default_rng(levels)
+    generator = np.random.default_rng(len(blocks))
     shapes = {param.name: param.shape for param in plain.params if param.name != "y"}
     values = {n: generator.standard_normal(s).astype(np.float32) for n, s in shapes.items()}
     tiling = {"rows": 6, "columns": 16, "lanes": 8, "chunk": 8}
-    y = run_compiled(finish_loops(strassen(Schedule(plain), "acc", levels, **tiling).func), values)
+    y = run_compiled(finish_loops(strassen(Schedule(plain), "acc", blocks, **tiling).func), values)
     wanted = reference(values)
     assert np.abs(y["y"] - wanted).max() < 3e-6 * np.abs(wanted).max()
 
 
-def workspaces(rows: int, levels: int, chunk: int, threads: int) -> list[Buffer]:
+def workspaces(rows: int, blocks: str, chunk: int, threads: int) -> list[Buffer]:
     tiling = {"rows": 2, "columns": 8, "lanes": 8, "chunk": chunk, "threads": threads}
-    func = strassen(Schedule(product((rows,), 16, 16)), "acc", levels, **tiling).func
+    func = strassen(Schedule(product((rows,), 16, 16)), "acc", blocks, **tiling).func
     allocated = [part.buffer for part in walk(func.body) if isinstance(part, Alloc)]
     return [buffer for buffer in allocated if buffer.scope == "arena"]
 
 
-def test_the_temporary_makes_way_for_7_or_49_blocks() -> None:
-    for levels, blocks_ in ((1, 7), (2, 49)):
-        names = {buffer.name for buffer in workspaces(16, levels, 64, 1)}
+def test_the_temporary_makes_way_for_sums_and_products() -> None:
+    for blocks, products in (("2x2x2", 7), ("2x4x4", 26), ("4x4x4", 49)):
+        names = {buffer.name for buffer in workspaces(16, blocks, 64, 1)}
         assert names == {"strassen_v", "strassen_m"}
-        assert {buffer.shape[1] for buffer in workspaces(16, levels, 64, 1)} == {blocks_}
+        assert {buffer.shape[1] for buffer in workspaces(16, blocks, 64, 1)} == {products}
 
 
 def test_sums_of_weights_leave_nothing_undefined() -> None:
     """Also where the last strip has fewer columns: what is saved with a model is all written."""
     plain = product((4,), 8, 12)
     tiling = {"rows": 2, "columns": 4, "lanes": 4, "chunk": 2, "strip": 2}
-    (prepare,) = strassen(Schedule(plain), "acc", 1, **tiling).func.prepare
+    (prepare,) = strassen(Schedule(plain), "acc", "2x2x2", **tiling).func.prepare
     weights, packed = prepare.params
     assert packed.shape == (1, 7, 2, 4, 4)  # six columns of a half in panels of four
     arrays = {
@@ -259,13 +281,13 @@ def test_sums_of_weights_leave_nothing_undefined() -> None:
 
 
 def test_the_chunks_of_a_share_reuse_its_workspace() -> None:
-    assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 2)] == [8, 8]  # of 32 chunks
-    assert [buffer.shape[0] for buffer in workspaces(128, 1, 2, 1)] == [1, 1]
+    assert [buffer.shape[0] for buffer in workspaces(128, "2x2x2", 2, 2)] == [8, 8]  # of 32 chunks
+    assert [buffer.shape[0] for buffer in workspaces(128, "2x2x2", 2, 1)] == [1, 1]
 
 
-def refusal(func: Func, levels: int = 1, buffer: str = "acc") -> str:
+def refusal(func: Func, blocks: str = "2x2x2", buffer: str = "acc") -> str:
     with pytest.raises(ScheduleError) as caught:
-        strassen(Schedule(func), buffer, levels, rows=2, columns=4, lanes=4, chunk=4)
+        strassen(Schedule(func), buffer, blocks, rows=2, columns=4, lanes=4, chunk=4)
     return str(caught.value).splitlines()[0]
 
 
@@ -320,16 +342,17 @@ def test_refuses_other_updates(other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "columns", "levels", "reason"),
+    ("depth", "columns", "blocks", "reason"),
     [
-        (4, 5, 1, "5 columns of 4 cannot be halved 1 times"),
-        (7, 4, 1, "4 columns of 7 cannot be halved 1 times"),
-        (8, 6, 2, "6 columns of 8 cannot be halved 2 times"),
-        (10, 4, 2, "4 columns of 10 cannot be halved 2 times"),
+        (4, 5, "2x2x2", "5 columns of 4 cannot be cut into 2x2x2 blocks"),
+        (7, 4, "2x2x2", "4 columns of 7 cannot be cut into 2x2x2 blocks"),
+        (8, 6, "4x4x4", "6 columns of 8 cannot be cut into 4x4x4 blocks"),
+        (10, 4, "2x4x4", "4 columns of 10 cannot be cut into 2x4x4 blocks"),
+        (4, 4, "3x3x3", "no scheme for '3x3x3' blocks"),
     ],
 )
-def test_refuses_what_has_no_halves(depth: int, columns: int, levels: int, reason: str) -> None:
-    assert refusal(product((4,), depth, columns), levels) == f"strassen: {reason}"
+def test_refuses_what_cannot_be_cut(depth: int, columns: int, blocks: str, reason: str) -> None:
+    assert refusal(product((4,), depth, columns), blocks) == f"strassen: {reason}"
 
 
 def test_refuses_a_second_reader() -> None:

@@ -171,11 +171,17 @@ def test_in_the_space_but_where_sums_are_to_be_plain(name: str, threads: int) ->
     assert {box["template"] for box in spaces(TAKEN[name], exact)} == {("contraction",)}
 
 
-def test_sides_are_halved_as_often_as_there_are_halves() -> None:
-    """138 columns have halves, but no quarters."""
-    levels = {box["levels"] for box in boxes(TAKEN["product"], 1)}
-    assert levels == {(1,), (2,)}
-    assert {box["levels"] for box in boxes(product((64, 128), (128, 138)), 1)} == {(1,)}
+@pytest.mark.parametrize(
+    ("group", "schemes"),
+    [
+        (product((196, 256), (256, 1024)), {"4x4x4", "2x4x4", "4x2x4"}),  # products outweigh rows
+        (product((196, 1024), (1024, 256)), {"4x4x4", "2x4x4", "4x4x2"}),  # and the other way round
+        (product((49, 512), (512, 2048)), {"2x4x4"}),  # the weights come from memory
+        (product((64, 128), (128, 138)), {"2x2x2"}),  # 138 columns have halves, but no quarters
+    ],
+)
+def test_the_schemes_thought_fast_are_offered(group: Group, schemes: set[str]) -> None:
+    assert {value for box in boxes(group, 1) for value in box["blocks"]} == schemes
 
 
 @pytest.mark.parametrize("threads", [1, 3])
