@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlc.ir.expr import Binary, Const, Expr, Load, Var, index, minimum
@@ -11,27 +12,29 @@ from mlc.passes.schedule.bilinear.winograd_matrices import transforms
 from mlc.passes.schedule.location import RefusalError, spine
 
 TAPS = 3
+_STRIDES = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Winograd:
-    """A 3×3 convolution of stride 1 in tiles of `outputs` × `outputs` results.
+    """A 3×3 convolution in tiles of `outputs` × `outputs` results.
 
-    `source` is [N, C, H + 2, W + 2], `weights` [O, C, 3, 3], `accumulator` [N, O, H, W]. Elements
-    of a tile are counted by rows and columns of the image.
+    `source` is [N, C, (H - 1) * stride + 3, (W - 1) * stride + 3] or larger, `weights` [O, C, 3, 3]
+    and `accumulator` [N, O, H, W]. Elements of a tile are counted by rows and columns of the image.
     """
 
     source: Buffer
     weights: Buffer
     accumulator: Buffer
     outputs: int
+    stride: int
 
     name = "winograd"
 
     @property
     def sides(self) -> tuple[Transforms, Transforms]:
         """Rows and columns alike."""
-        made = transforms(self.outputs, TAPS)
+        made = transforms(self.outputs, TAPS, self.stride)
         return made, made
 
     @property
@@ -65,12 +68,16 @@ class Winograd:
     def load(self, channel: Expr, tile: Expr, i: int, j: int) -> Expr:
         """An input of a tile.
 
-        Beyond the image it is the last element: only results nobody asked for depend on it.
+        Beyond what any result asked for depends on, it is the last element that one does.
         """
         image, top, left = self.corner(tile)
-        last_row, last_column = self.source.shape[2] - 1, self.source.shape[3] - 1
-        place = (image, channel, minimum(top + i, index(last_row)))
-        return Load(self.source, (*place, minimum(left + j, index(last_column))))
+        height, width = self.accumulator.shape[2:]
+        row, column = self._read(top, i, height), self._read(left, j, width)
+        return Load(self.source, (image, channel, row, column))
+
+    def _read(self, first: Expr, tap: int, results: int) -> Expr:
+        last = (results - 1) * self.stride + TAPS - 1
+        return minimum(first * self.stride + tap, index(last))
 
     def weight(self, number: Expr, channel: Expr, i: int, j: int) -> Expr:
         """A tap of a filter."""
@@ -89,7 +96,8 @@ def winograd_of(update: Stmt, outputs: int) -> Winograd:
     """Read a direct convolution off its update nest.
 
     Raises `RefusalError` where the nest is anything but
-    `acc[n, o, h, w] += x[n, c, h + i, w + j] * w[o, c, i, j]` over a 3×3 kernel.
+    `acc[n, o, h, w] += x[n, c, h * s + i, w * s + j] * w[o, c, i, j]` over a 3×3 kernel, where the
+    stride s is 1 or 2.
     """
     chain, store = spine(update)
     match store:
@@ -98,14 +106,23 @@ def winograd_of(update: Stmt, outputs: int) -> Winograd:
             (Var(), Var(), Var(), Var()) as out,
             Binary("add", Load(old, again), Binary("mul", Load() as left, Load() as right)),
         ) if old.name == accumulator.name and again == out:
-            extents = _extents(chain)
-            if extents[5:] == [TAPS, TAPS]:
-                channel, row, column = (Var(loop.var) for loop in chain[4:])
-                wanted = (out[0], channel, out[2] + row, out[3] + column)
-                if left.index == wanted and right.index == (out[1], channel, row, column):
-                    return Winograd(left.buffer, right.buffer, accumulator, outputs)
-    raise RefusalError("not a 3×3 convolution of stride 1 without padding", "not-winograd")
+            stride = _stride_of(left, right, out, chain)
+            if stride is not None:
+                return Winograd(left.buffer, right.buffer, accumulator, outputs, stride)
+    message = "not a 3×3 convolution of stride 1×1 or 2×2 without padding"
+    raise RefusalError(message, "not-winograd")
 
 
-def _extents(chain: list[For] | tuple[For, ...]) -> list[int]:
+def _stride_of(source: Load, weight: Load, out: Place, chain: Sequence[For]) -> int | None:
+    if _extents(chain)[5:] != [TAPS, TAPS]:
+        return None
+    number, filter_, top, left = out
+    channel, row, column = (Var(loop.var) for loop in chain[4:])
+    if weight.index != (filter_, channel, row, column):
+        return None
+    reads = {s: (number, channel, top * s + row, left * s + column) for s in _STRIDES}
+    return next((stride for stride, read in reads.items() if source.index == read), None)
+
+
+def _extents(chain: Sequence[For]) -> list[int]:
     return [int(loop.extent.value) if isinstance(loop.extent, Const) else 0 for loop in chain]

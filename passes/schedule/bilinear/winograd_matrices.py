@@ -5,6 +5,10 @@ as many products (Winograd, Arithmetic Complexity of Computations, 1980; Lavin a
 Algorithms for Convolutional Neural Networks, 2016). The construction is Toom and Cook's:
 polynomials are multiplied through their values at m + r - 2 points and at infinity. The points 0,
 1, -1, 1/2, -2 round half as much as 0, ±1, ±2 for m = 4.
+
+A filter of stride s is a sum of s filters without: phase p has the taps p, p + s, … and reads the
+inputs p, p + s, …. Each is filtered minimally by itself, so that s m + r - s products do, as many
+as there are inputs: 2 m + 1 instead of 3 m for three taps and a stride of two.
 """
 
 from __future__ import annotations
@@ -19,12 +23,42 @@ _POINTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (-1, 1), (1, 2), (-
 
 
 @functools.cache
-def transforms(outputs: int, taps: int) -> Transforms:
-    """The matrices of F(`outputs`, `taps`).
+def transforms(outputs: int, taps: int, stride: int = 1) -> Transforms:
+    """The matrices of F(`outputs`, `taps`), for a `stride` of those of its phases.
 
     >>> transforms(2, 3).output
     ((1.0, 1.0, 1.0, 0.0), (0.0, 1.0, -1.0, 1.0))
+
+    F(2, 2) filters with the first and last of three taps, and F(2, 1) with the middle one:
+
+    >>> transforms(2, 3, stride=2).output
+    ((1.0, 1.0, 0.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0, 1.0))
     """
+    size = (outputs - 1) * stride + taps
+    output: list[list[float]] = [[] for _ in range(outputs)]
+    filters: list[list[float]] = []
+    inputs: list[list[float]] = []
+    for phase in range(min(stride, taps)):
+        part = _minimal(outputs, len(range(phase, taps, stride)))
+        for row, more in zip(output, part.output, strict=True):
+            row += more
+        filters += [_spaced(row, phase, stride, taps) for row in part.filter]
+        inputs += [_spaced(row, phase, stride, size) for row in part.input]
+    return Transforms(*(tuple(map(tuple, matrix)) for matrix in (output, filters, inputs)))
+
+
+def _spaced(row: Sequence[float], first: int, step: int, size: int) -> list[float]:
+    """The row in every `step`-th of `size` places from the `first` on, zeros elsewhere."""
+    spaced = [0.0] * size
+    spaced[first : first + step * len(row) : step] = row
+    return spaced
+
+
+def _minimal(outputs: int, taps: int) -> Transforms:
+    """F(`outputs`, `taps`)."""
+    if taps == 1:
+        same = tuple(tuple(float(a == b) for b in range(outputs)) for a in range(outputs))
+        return Transforms(same, ((1.0,),) * outputs, same)
     size = outputs + taps - 1
     points = _POINTS[: size - 1]
     output = [[point**row for point in points] for row in range(outputs)]

@@ -63,8 +63,9 @@ def winograd(
     y[o_tile, o_block * 8 + o_lane, 1, 1] = max(o_result[1, 1, o_lane], 0.0:f32)
 
     Results are rounded otherwise than those of the plain sums. Refused where the nest is not a 3×3
-    convolution of stride 1, where the weights are not constant or not floating-point (the
-    transforms multiply by fractions), or where `buffer` is read by more than one plain nest.
+    convolution of stride 1 or 2 (in both directions), where the weights are not constant or not
+    floating-point (the transforms multiply by fractions), or where `buffer` is read by more than
+    one plain nest.
     """
     problem_of = partial(winograd_of, outputs=outputs)
     tiling = Tiling(rows, columns, lanes)
