@@ -45,7 +45,9 @@ class Machine:
 class Template(Protocol):
     """A way to schedule one kind of computation."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What points call it by."""
 
     def matches(self, group: Group) -> bool:
         """Whether this template can schedule the group."""

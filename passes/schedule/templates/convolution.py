@@ -1,9 +1,10 @@
-"""convolution: 3×3 convolutions of stride 1, directly or by Winograd's algorithm.
+"""convolution: 3×3 convolutions of stride 1 or 2, directly or by Winograd's algorithm.
 
 The algorithm is a knob. The default compares estimated cycles: the products of the direct form
 against those of the transformed one plus its transforms and what moves between the caches; neither
 can be faster than its weights come from memory, and Winograd's are 4 (F(4×4)) or 1.8 times (F(2×2))
-as many. Everything else about the direct form is the `contraction` template's.
+as many, of stride 2 even 9 or 2.8 times. Everything else about the direct form is the `contraction`
+template's.
 
 Knobs: `algorithm` ("direct" or "implicit_gemm" with the knobs of that template, "winograd2",
 "winograd4" with those of `bilinear`).
@@ -19,6 +20,8 @@ from mlc.errors import ScheduleError
 from mlc.ir.graph import Node
 from mlc.ir.operator import Kind
 from mlc.passes.lower.group import Group
+from mlc.passes.schedule.bilinear.winograd import TAPS
+from mlc.passes.schedule.bilinear.winograd_matrices import transforms
 from mlc.passes.schedule.primitives import winograd
 from mlc.passes.schedule.schedule import Schedule
 from mlc.passes.schedule.templates.base import (
@@ -45,9 +48,14 @@ from mlc.passes.schedule.templates.register_tile import (
 
 _OUTPUTS: Mapping[str, int] = {"winograd2": 2, "winograd4": 4}
 _PLAIN = "implicit_gemm"
-_TRANSFORM_COST: Mapping[int, float] = {2: 80.0, 4: 560.0}
+_TRANSFORM_COST: Mapping[tuple[int, int], float] = {
+    (1, 2): 80.0,
+    (1, 4): 560.0,
+    (2, 2): 200.0,
+    (2, 4): 1100.0,
+}
 """Vector instructions that the input and output transforms of one tile take, for one vector of
-channels each, loads and stores included."""
+channels each, loads and stores included; by stride and outputs."""
 _MEMORY_BYTES_PER_CYCLE = 5.0
 _SHARED_CACHE_BYTES_PER_CYCLE = 24.0
 _MOVES = 3
@@ -65,21 +73,36 @@ class _Sizes:
     filters: int
     height: int
     width: int
+    stride: int
 
     def tiles(self, outputs: int) -> int:
         """Tiles of `outputs` × `outputs` results in all images."""
         return self.batch * -(-self.height // outputs) * -(-self.width // outputs)
 
+    def elements(self, outputs: int) -> int:
+        """Products of a tile, for each channel and filter."""
+        return transforms(outputs, TAPS, self.stride).products ** 2
 
+
+@dataclass(frozen=True, slots=True)
 class Convolution:
-    """Schedules groups around a 3×3 convolution of floats that Winograd could compute."""
+    """Schedules groups around a 3×3 convolution of floats that Winograd could compute.
 
-    name = "convolution"
+    For each stride there is a template of its own: strided ones gain less from Winograd, so that
+    other templates are worth trying.
+    """
+
+    stride: int = 1
+
+    @property
+    def name(self) -> str:
+        """By the stride."""
+        return "convolution" if self.stride == 1 else "strided_convolution"
 
     def matches(self, group: Group) -> bool:
         """One contraction, a plain 3×3 convolution with constant weights and enough channels."""
         anchors = [stage for stage in group.stages if kind_of(stage) is Kind.CONTRACTION]
-        if len(anchors) != 1 or not _is_plain(anchors[0].node):
+        if len(anchors) != 1 or not _is_plain(anchors[0].node, self.stride):
             return False
         scopes = {param.name: param.scope for param in group.func.params}
         return scopes.get(anchors[0].inputs[1]) == "constant"
@@ -131,23 +154,21 @@ def _node(group: Group) -> Node:
     return next(stage.node for stage in group.stages if kind_of(stage) is Kind.CONTRACTION)
 
 
-def _is_plain(node: Node) -> bool:
+def _is_plain(node: Node, stride: int) -> bool:
     if node.op != "conv" or node.output.type.rank != 4 or not node.output.type.dtype.is_float:
         return False
-    weights = node.inputs[1].type.static_shape
-    ones = all(cast("tuple[int, ...]", node.attrs[k]) == (1, 1) for k in ("strides", "dilations"))
-    padded = any((*cast("tuple[int, ...]", node.attrs["before"]), *_after(node)))
-    wide = min(weights[0], weights[1]) >= _FEWEST_CHANNELS
-    return weights[2:] == (3, 3) and ones and not padded and wide and node.attrs["groups"] == 1
-
-
-def _after(node: Node) -> tuple[int, ...]:
-    return cast("tuple[int, ...]", node.attrs["after"])
+    filters, channels, *kernel = node.inputs[1].type.static_shape
+    steps = {"strides": stride, "dilations": 1, "before": 0, "after": 0}
+    plain = all(node.attrs[name] == (step, step) for name, step in steps.items())
+    wide = min(filters, channels) >= _FEWEST_CHANNELS
+    return kernel == [TAPS, TAPS] and plain and wide and node.attrs["groups"] == 1
 
 
 def _sizes(node: Node) -> _Sizes:
     batch, filters, height, width = node.output.type.static_shape
-    return _Sizes(batch, node.inputs[1].type.static_shape[1], filters, height, width)
+    stride = cast("tuple[int, ...]", node.attrs["strides"])[0]
+    channels = node.inputs[1].type.static_shape[1]
+    return _Sizes(batch, channels, filters, height, width, stride)
 
 
 def _direct_cycles(sizes: _Sizes, tile: RegisterTile, machine: Machine) -> float:
@@ -181,12 +202,12 @@ def _winograd_cycles(sizes: _Sizes, outputs: int, chunk: int, machine: Machine) 
     """
     target = machine.target
     lanes = target.lanes(32)
-    tiles, elements = sizes.tiles(outputs), (outputs + 2) ** 2
+    tiles, elements = sizes.tiles(outputs), sizes.elements(outputs)
     tile = choose_tile(chunk, sizes.filters, target, 32)
     products = tiles / chunk * cycles(chunk, sizes.filters, tile, lanes, target)
     products *= elements * sizes.channels
     vectors = (-(-sizes.channels // lanes) - (-sizes.filters // lanes)) / 2
-    transforms = tiles * vectors * _TRANSFORM_COST[outputs] / target.fma_ports
+    transforms = tiles * vectors * _TRANSFORM_COST[sizes.stride, outputs] / target.fma_ports
     weights = 4.0 * elements * sizes.channels * sizes.filters
     again = (-(-tiles // chunk) - 1) * _cycles_to_read(weights, target.l2_bytes, machine)
     stream = weights / _MEMORY_BYTES_PER_CYCLE + again
@@ -212,5 +233,5 @@ def _winograd_spaces(sizes: _Sizes, algorithm: str, machine: Machine) -> list[Sp
 
 
 def _products(sizes: _Sizes, outputs: int) -> Products:
-    elements = (outputs + 2) ** 2
-    return Products(elements, sizes.tiles(outputs), sizes.channels, sizes.filters)
+    elements, tiles = sizes.elements(outputs), sizes.tiles(outputs)
+    return Products(elements, tiles, sizes.channels, sizes.filters)

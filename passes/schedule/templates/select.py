@@ -24,7 +24,8 @@ from mlc.target import Target
 
 TEMPLATES: tuple[Template, ...] = (
     Window(),
-    Convolution(),
+    Convolution(stride=1),
+    Convolution(stride=2),
     Dot(),
     Contraction(),
     StrassenProduct(),
@@ -43,6 +44,7 @@ def template_for(group: Group) -> Template:
 _ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "dot": ("contraction",),
     "contraction": ("strassen",),
+    "strided_convolution": ("strassen",),
 }
 """Templates worth trying where another one is the default. One that takes everything is not."""
 

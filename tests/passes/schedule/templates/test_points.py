@@ -58,6 +58,13 @@ GROUPS = {
     "winograd in chunks": group_of(
         "conv", [(1, 16, 14, 15), (20, 16, 3, 3)], CONV, [LAST, None, LAST], constants=[1]
     ),
+    "strided winograd": group_of(
+        "conv",
+        [(1, 16, 20, 27), (20, 16, 3, 3)],
+        {**CONV, "strides": (2, 2)},
+        [LAST, None, LAST],
+        constants=[1],
+    ),
     "grouped": group_of(
         "conv",
         [(1, 12, 6, 6), (16, 6, 3, 3)],
