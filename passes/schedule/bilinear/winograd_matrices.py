@@ -3,8 +3,9 @@
 `y = A^T [(G g) * (B^T d)]` computes m outputs of a filter g of r taps from m + r - 1 inputs d with
 as many products (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and Gray, Fast
 Algorithms for Convolutional Neural Networks, 2016). The construction is Toom and Cook's:
-polynomials are multiplied through their values at m + r - 2 points and at infinity. The points 0,
-1, -1, 1/2, -2 round half as much as 0, ±1, ±2 for m = 4.
+polynomials are multiplied through their values at m + r - 2 points and at infinity. The points
+decide how much is rounded: 0, ±1, 1/2, -2 half as much as 0, ±1, ±2 for m = 4 and r = 3, and 0, -1,
+1/2, 2 two thirds of 0, ±1, 1/2 for r = 2.
 
 A filter of stride s is a sum of s filters without: phase p has the taps p, p + s, … and reads the
 inputs p, p + s, …. Each is filtered minimally by itself, so that s m + r - s products do, as many
@@ -14,12 +15,20 @@ as there are inputs: 2 m + 1 instead of 3 m for three taps and a stride of two.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from mlc.passes.schedule.bilinear.problem import Matrix, Transforms
 
-_POINTS = tuple(Fraction(*pair) for pair in ((0, 1), (1, 1), (-1, 1), (1, 2), (-2, 1)))
+_HALF = Fraction(1, 2)
+_POINTS: Mapping[int, tuple[int | Fraction, ...]] = {
+    1: (0,),
+    2: (0, 1),
+    3: (0, 1, -1),
+    4: (0, -1, _HALF, 2),
+    5: (0, 1, -1, _HALF, -2),
+}
+"""By how many there are."""
 
 
 @functools.cache
@@ -60,7 +69,7 @@ def _minimal(outputs: int, taps: int) -> Transforms:
         same = tuple(tuple(float(a == b) for b in range(outputs)) for a in range(outputs))
         return Transforms(same, ((1.0,),) * outputs, same)
     size = outputs + taps - 1
-    points = _POINTS[: size - 1]
+    points = tuple(map(Fraction, _POINTS[size - 1]))
     output = [[point**row for point in points] for row in range(outputs)]
     for number, row in enumerate(output):
         row.append(Fraction(int(number == outputs - 1)))
