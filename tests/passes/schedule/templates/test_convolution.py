@@ -70,6 +70,7 @@ def test_the_rule_follows_the_measurements(channels: int, side: int, algorithm: 
         (128, 128, 28, "winograd4"),
         (256, 256, 14, "winograd2"),
         (512, 512, 7, "implicit_gemm"),
+        (16, 16, 112, "implicit_gemm"),
     ],
 )
 def test_so_does_that_of_strided_ones(
