@@ -22,8 +22,8 @@ buffer, and each reads its channels of the input where they lie, so that nothing
       %y: f32[1,2,1,1] = concat(%y.0, %y.1) {axis = 1}
     }
 
-Holds before: convolutions do not pad. After: no 3×3 convolution of stride 1 with constant weights
-has from two to four groups of many channels.
+Holds before: convolutions do not pad. After: no 3×3 convolution of stride 1×1 or 2×2 with
+constant weights has from two to four groups of many channels.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from mlc.ir.operator import Kind
 from mlc.ir.operators import OPERATORS
 from mlc.passes.base import Pass
 from mlc.passes.context import Context
+
+_STRIDES = ((1, 1), (2, 2))
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,10 @@ class SplitGroups(Pass):
     def _splits(self, node: Node) -> bool:
         filters, channels, *kernel = node.inputs[1].type.static_shape
         groups = cast("int", attr_of(node, "groups"))
-        ones = all(attr_of(node, name) == (1, 1) for name in ("strides", "dilations"))
         return (
             kernel == [3, 3]
-            and ones
+            and attr_of(node, "strides") in _STRIDES
+            and attr_of(node, "dilations") == (1, 1)
             and 2 <= groups <= self.most_groups
             and min(channels, filters // groups) >= self.fewest_channels
         )

@@ -37,8 +37,9 @@ def split(graph: Graph) -> Graph:
     return SplitGroups().run(graph, Context())
 
 
-def test_what_is_elementwise_moves_along() -> None:
-    graph = network(2)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_is_elementwise_moves_along(stride: int) -> None:
+    graph = network(2, stride=stride)
     result = split(graph)
     ops = [node.op for node in result.nodes]
     part = ["slice", "conv", "add", "mul", "relu"]
@@ -54,7 +55,7 @@ def test_what_is_elementwise_moves_along() -> None:
         {"groups": 1},
         {"groups": 32},  # depthwise
         {"groups": 2, "kernel": 5},
-        {"groups": 2, "stride": 2},
+        {"groups": 2, "stride": 3},
         {"groups": 4},  # of 8 channels each
     ],
     ids=str,
