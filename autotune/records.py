@@ -253,8 +253,9 @@ class Database:
 
     def _check_schema(self) -> None:
         """Refuse a file of another program or of a later version."""
+        # In this order: another process may be making the tables, and their version with them.
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version == SCHEMA_VERSION or (version == 0 and tables == 0):
             return
         if version == 0:

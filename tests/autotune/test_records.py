@@ -126,6 +126,35 @@ def test_several_processes_write_at_once(path: Path) -> None:
     assert found == {1e-3 + number * 1000 + step for number in range(4) for step in range(40)}
 
 
+class Interrupted(sqlite3.Connection):
+    """After the first question of the file, another process makes the tables."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+        rows = super().execute(statement, *values)
+        if "sqlite_master" in statement or "user_version" in statement:
+            other, Interrupted.meanwhile = Interrupted.meanwhile, None
+            if other is not None:
+                (answer,) = rows.fetchone()
+                other()
+                return super().execute("SELECT ?", [answer])
+        return rows
+
+
+def test_tables_made_meanwhile_are_no_other_database(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(Interrupted, "meanwhile", lambda: Database(path).close())
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **named: connect(*args, factory=Interrupted, **named)
+    )
+    with Database(path) as database:
+        database.add(record(1e-3))
+    assert Interrupted.meanwhile is None
+
+
 def test_a_writer_that_is_killed_loses_nothing_that_it_was_told_is_kept(path: Path) -> None:
     code = _ADD.replace("range(40)", "range(10**6)") + "\n"
     code = code.replace("number))", "number))\n    print(number, flush=True)")
