@@ -12,6 +12,7 @@ deep learning", OSDI 2020, section 6.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,12 +32,14 @@ _WORTH_WAITING = 0.5
 _HERTZ = 3e9
 _BYTES_PER_SECOND = 3e10
 _LEAST_SECONDS = 1e-7
-_FEWER: Mapping[int | str | bool, float] = {
-    "winograd2": 2.25,
-    "winograd4": 4.0,
-    **{name: scheme.saving for name, scheme in SCHEMES.items()},
+_FEWER: Mapping[tuple[str, str], float] = {
+    ("convolution", "winograd2"): 9 / 4,
+    ("convolution", "winograd4"): 4.0,
+    ("strided_convolution", "winograd2"): 36 / 25,
+    ("strided_convolution", "winograd4"): 16 / 9,
+    **{("strassen", name): scheme.saving for name, scheme in SCHEMES.items()},
 }
-"""How many times fewer products than the plain sums these algorithms need."""
+"""By template and algorithm, how many times fewer products than plain sums are needed."""
 
 
 @dataclass(slots=True)
@@ -170,10 +173,9 @@ def least_seconds(task: Task, limits: Limits, boxes: Sequence[Space]) -> float:
 
 
 def _fewer_products(box: Space) -> float:
-    return math.prod(
-        max(_FEWER.get(value, 1.0) for value in box.get(knob, ("",)))
-        for knob in ("algorithm", "blocks")
-    )
+    algorithms = (*box.get("algorithm", ()), *box.get("blocks", ()))
+    chosen = itertools.product(map(str, box["template"]), map(str, algorithms))
+    return max((_FEWER.get(choice, 1.0) for choice in chosen), default=1.0)
 
 
 def nominal_limits(target: Target, threads: int) -> Limits:

@@ -126,23 +126,29 @@ def working(flops: int, moved: int, template: str = "elementwise") -> Task:
 
 def test_the_limit_is_that_of_arithmetic_or_of_memory() -> None:
     limits = Limits(flops=1e11, bytes=2e10)
-    assert least_seconds(working(10**12, 1), limits, [{}]) == pytest.approx(10.0)
+    boxes: list[Space] = [{"template": ("contraction",)}]
+    assert least_seconds(working(10**12, 1), limits, boxes) == pytest.approx(10.0)
     assert least_seconds(working(1, 10**12), limits, []) == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(
-    ("box", "seconds"),
+    ("template", "box", "seconds"),
     [
-        ({"algorithm": ("implicit_gemm", "direct")}, 64.0),
-        ({"algorithm": ("winograd2",)}, 64.0 / 2.25),
-        ({"algorithm": ("winograd4",)}, 16.0),
-        ({"blocks": ("2x2x2",)}, 56.0),
-        ({"blocks": ("4x2x4", "4x4x4")}, 49.0),
+        ("convolution", {"algorithm": ("implicit_gemm", "direct")}, 144.0),
+        ("convolution", {"algorithm": ("winograd2",)}, 64.0),
+        ("convolution", {"algorithm": ("winograd4",)}, 36.0),
+        ("strided_convolution", {"algorithm": ("winograd2",)}, 100.0),
+        ("strided_convolution", {"algorithm": ("implicit_gemm", "winograd4")}, 81.0),
+        ("strassen", {"blocks": ("2x2x2",)}, 126.0),
+        ("strassen", {"blocks": ("4x2x4", "4x4x4")}, 110.25),
     ],
 )
-def test_algorithms_of_the_space_may_do_with_fewer_operations(box: Space, seconds: float) -> None:
-    limits, task = Limits(flops=1e11, bytes=2e10), working(64 * 10**11, 1, "contraction")
-    boxes: list[Space] = [{"rows": (1, 2)}, box]
+def test_algorithms_of_the_space_may_do_with_fewer_operations(
+    template: str, box: Space, seconds: float
+) -> None:
+    limits, task = Limits(flops=1e11, bytes=2e10), working(144 * 10**11, 1, template)
+    boxes: list[Space] = [{"template": ("contraction",), "rows": (1, 2)}]
+    boxes.append({"template": (template,), **box})
     assert least_seconds(task, limits, boxes) == pytest.approx(seconds)
 
 

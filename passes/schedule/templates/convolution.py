@@ -207,14 +207,14 @@ def _winograd_cycles(sizes: _Sizes, outputs: int, chunk: int, machine: Machine) 
     products = tiles / chunk * cycles(chunk, sizes.filters, tile, lanes, target)
     products *= elements * sizes.channels
     vectors = (-(-sizes.channels // lanes) - (-sizes.filters // lanes)) / 2
-    transforms = tiles * vectors * _TRANSFORM_COST[sizes.stride, outputs] / target.fma_ports
+    transformed = tiles * vectors * _TRANSFORM_COST[sizes.stride, outputs] / target.fma_ports
     weights = 4.0 * elements * sizes.channels * sizes.filters
     again = (-(-tiles // chunk) - 1) * _cycles_to_read(weights, target.l2_bytes, machine)
     stream = weights / _MEMORY_BYTES_PER_CYCLE + again
     held = 4.0 * elements * chunk * (sizes.channels + sizes.filters)
     moved = _MOVES * tiles / chunk * _cycles_to_read(held, target.l2_bytes // 2, machine)
     hidden = min(products, stream)
-    return max(products, stream) + _NOT_HIDDEN * hidden + transforms + moved
+    return max(products, stream) + _NOT_HIDDEN * hidden + transformed + moved
 
 
 def _cycles_to_read(size: float, near: int, machine: Machine) -> float:
