@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mlc.autotune.task import Task
@@ -149,13 +149,18 @@ def schedule_key(schedule: Schedule) -> str:
     return hashlib.sha256(print_func(replace(schedule.func, loc=())).encode()).hexdigest()
 
 
+def algorithm_of(point: Mapping[str, object]) -> tuple[object, ...]:
+    """What a point computes, as opposed to the order of its loops and the sizes of its tiles."""
+    return tuple(point.get(name) for name in _KINDS)
+
+
 def _inside(knobs: Knobs, box: Space) -> bool:
     return knobs.keys() == box.keys() and all(knobs[name] in box[name] for name in box)
 
 
 def _kind(box: Space) -> object:
     """What boxes have in common that differ in numbers of rows and columns alone."""
-    return tuple(box), tuple(box.get(name) for name in _KINDS)
+    return tuple(box), algorithm_of(box)
 
 
 def _other(

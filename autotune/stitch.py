@@ -28,7 +28,7 @@ class Stitching:
     the second attempt; `model_gain`: what the model must gain.
     """
 
-    depth: int = 2
+    depth: int = 3
     rounds: int = 15
     task_gain: float = 0.01
     plain_gain: float = 0.06

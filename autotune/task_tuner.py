@@ -16,6 +16,7 @@ from mlc.autotune.measurement import Comparison, MeasureInput, Measurement
 from mlc.autotune.records import Record
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.problem import Proposal
+from mlc.autotune.space import algorithm_of
 from mlc.autotune.task import Task
 from mlc.autotune.task_problem import TaskProblem
 from mlc.passes.schedule.templates.base import Machine
@@ -23,6 +24,7 @@ from mlc.runtime.roofline import Limits
 from mlc.target import Target
 
 _KEPT = 16
+"""Of the fastest measurements of each algorithm."""
 
 
 class Measures(Protocol):
@@ -183,6 +185,14 @@ class TaskTuner:
             self.task.func, proposal.trace, machine.target, machine.threads, exact=machine.exact
         )
 
+    def _rank(self, entry: Entry) -> None:
+        self.ranking.append(entry)
+        self.ranking.sort(key=lambda other: other.seconds)
+        chosen = algorithm_of(entry.proposal.knobs)
+        alike = [e for e in self.ranking if algorithm_of(e.proposal.knobs) == chosen]
+        if len(alike) > _KEPT:
+            self.ranking.remove(alike[-1])
+
     def _propose(self, number: int) -> list[Proposal]:
         """The default first of all where that is wanted, unless it was measured before."""
         if self.default is None:
@@ -210,8 +220,6 @@ class TaskTuner:
             self.default_seconds = seconds
         if seconds is None:
             return
-        self.ranking.append(Entry(seconds, proposal, record))
-        self.ranking.sort(key=lambda entry: entry.seconds)
-        del self.ranking[_KEPT:]
+        self._rank(Entry(seconds, proposal, record))
         if self.learner.model is not None:
             self.learner.add(self.task.key, self.problem.features(proposal), seconds)

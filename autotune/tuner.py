@@ -20,6 +20,7 @@ from mlc.autotune.records import Database, machine_key
 from mlc.autotune.search.base import Search
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.seeds import KEPT, Seed, Seeds
+from mlc.autotune.space import algorithm_of
 from mlc.autotune.task import Task
 from mlc.autotune.task_problem import TaskProblem
 from mlc.autotune.task_tuner import Batch, Entry, Measures, TaskTuner
@@ -261,12 +262,20 @@ class Tuner:
 
 
 def finalists(each: TaskTuner) -> list[Entry]:
-    """The measured proposals that seem faster than the default."""
+    """The measured proposals that seem faster than the default, the fastest first.
+
+    Then one of another algorithm, if any: what moves more data may be slower in a model.
+    """
     if each.default_seconds is None:
         return []
     enough = _WORTH_COMPARING * each.default_seconds
     faster = [entry for entry in each.ranking if entry.seconds < enough]
-    return faster[:_FINALISTS]
+    if not faster:
+        return []
+    algorithms = [algorithm_of(entry.proposal.knobs) for entry in faster]
+    other = next((n for n, found in enumerate(algorithms) if found != algorithms[0]), 0)
+    order = dict.fromkeys((0, other, *range(1, len(faster))))
+    return [faster[number] for number in order][:_FINALISTS]
 
 
 def _saving(each: TaskTuner) -> float:

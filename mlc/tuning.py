@@ -33,6 +33,9 @@ DEFAULT_BUDGET = "10m"
 
 _SECONDS_FOR_VARIANTS = 240.0
 
+_CACHES_FILLED = 4
+"""Other things are in the last cache, too, and not always the oldest makes way."""
+
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -72,6 +75,7 @@ def tune(
     workers: the address of a Dask scheduler whose workers measure, such as "tcp://127.0.0.1:8786".
     executor: measures candidates elsewhere: anything with `submit` as in `concurrent.futures`.
     command: what runs programs of another architecture, such as ("qemu-aarch64",).
+    measure: how; by default as often as seems right, with as many constants as the model has.
     watch: called with a `State` whenever something has changed.
 
     Ctrl-C ends the search, what was found so far is still compared and kept; a second Ctrl-C ends
@@ -102,9 +106,20 @@ def tune(
             store.import_lines(Path(path))
         if workers is not None:
             executor = stack.enter_context(connected(workers))
+        measure = measure or MeasureOptions(working_set_bytes=_working_set(graph, resolved))
         measurer = stack.enter_context(Measurer(measure, executor=executor, command=command))
         report = tune_graph(job, store, measurer, watch)
     return replace(report, database=str(store.path))
+
+
+def _working_set(graph: Graph, target: Target) -> int:
+    """Bytes of constants that a model reads between two calls of a kernel; more make no difference.
+
+    Those that fit the last cache stay there in a model, too. The others come from memory, however
+    many there are: schedules that hold more of them must not look faster than they are.
+    """
+    constants = sum(array.nbytes for array in graph.constants.values())
+    return min(constants, _CACHES_FILLED * target.l3_bytes)
 
 
 def default_database() -> Path:

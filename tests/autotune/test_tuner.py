@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mlc.autotune.records import Database, Record, machine_key
 from mlc.autotune.search.problem import Proposal
 from mlc.autotune.search.strategies import STRATEGIES
 from mlc.autotune.space import TaskSpace
+from mlc.autotune.task_tuner import Entry
 from mlc.autotune.tuner import Settings, Tuner, finalists
 from mlc.errors import TuningError
 from mlc.runtime.roofline import Limits
@@ -188,6 +190,27 @@ def test_what_wins_the_race_is_accepted(database: Database) -> None:
         leaders = finalists(each)
         assert accepted == (leaders[0].proposal.trace if leaders else None)
     assert any(finalists(each) for each in tuner.tasks)
+
+
+def test_finalists_are_the_fastest_and_one_of_another_algorithm(database: Database) -> None:
+    tuner = make(database, PretendingMeasurer(), trials=40)
+    tuner.search()
+    each = next(each for each in tuner.tasks if len(finalists(each)) == 3)
+    assert each.default_seconds is not None
+    first = each.ranking[0]
+
+    def entry(part: float, **knobs: str) -> Entry:
+        seconds = part * each.default_seconds
+        return replace(first, seconds=seconds, proposal=replace(first.proposal, knobs=knobs))
+
+    plain = [entry(0.5 + n / 10, template="contraction", order=str(n)) for n in range(4)]
+    each.ranking = plain
+    assert finalists(each) == plain[:3]
+    products = [entry(part, template="strassen") for part in (0.85, 0.95, 1.1)]
+    each.ranking = [*plain, *products]
+    assert finalists(each) == [plain[0], products[0], plain[1]]
+    each.ranking = products
+    assert finalists(each) == products[:2]
 
 
 def test_what_loses_the_race_is_not_accepted(database: Database) -> None:

@@ -127,9 +127,7 @@ def test_each_level_of_a_scheme_multiplies_exactly(blocks: str) -> None:
     ("blocks", "products"),
     [("2x2x2", 7), ("4x4x4", 49), ("2x4x4", 26), ("4x2x4", 26), ("4x4x2", 26)],
 )
-def test_a_scheme_has_the_blocks_of_its_name_and_fewer_products(
-    blocks: str, products: int
-) -> None:
+def test_a_scheme_has_the_blocks_of_its_name_and_fewer_products(blocks: str, products: int) -> None:
     scheme = SCHEMES[blocks]
     assert f"{scheme.rows}x{scheme.depth}x{scheme.columns}" == blocks
     assert scheme.products == products
